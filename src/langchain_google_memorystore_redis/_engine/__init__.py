@@ -1,0 +1,1 @@
+"""Knows Redis, not chat: operations as values, and the runners that send them."""

@@ -1,0 +1,37 @@
+"""The vocabulary of the whole package: one round trip as a value.
+
+Strategy: what to send and how to read the answer are decided by pure code, as an `Op`; what
+needs several round trips is a `Flow`, a generator that yields operations and receives their
+answers. Neither knows whether it is run blocking or by asyncio, on one server or a cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Op(Generic[T]):
+    """One round trip: what to send, and how to read the answer."""
+
+    wire: tuple[Any, ...]
+    decode: Callable[[Any], T]
+    source: str | None = None
+    """The Lua text, for a server that does not know the script of an EVALSHA."""
+
+    def with_source(self) -> tuple[Any, ...]:
+        """The same EVALSHA as an EVAL, which also teaches the server the script."""
+        return ("EVAL", self.source, *self.wire[2:])
+
+
+Flow: TypeAlias = Generator[Op[Any], Any, T]
+
+
+def ask(op: Op[T]) -> Flow[T]:
+    """Yield one operation and return its answer, typed."""
+    answer: T = yield op
+    return answer

@@ -1,0 +1,141 @@
+"""The errors of this package.
+
+    MemorystoreError
+    ├── InvalidArgumentError      (ValueError)             a setting or argument out of range
+    │   └── ArgumentTypeError     (TypeError)              ... of the wrong type
+    ├── InvalidMessageError       (ValueError, TypeError)  could not be read back equal: not stored
+    ├── InvalidClientError        (TypeError)              not a client this package can use
+    │   └── AsyncClientError                               a blocking method of an asyncio client
+    ├── WrongTypeError            (TypeError)              the key holds another Redis type
+    ├── CorruptEntryError         (ValueError)             a stored element is no message
+    ├── MessageIndexError         (IndexError)             no message at that index
+    ├── SessionExistsError        (ValueError)             the target of a copy is taken
+    └── HistoryChangedError       (RuntimeError)           cut by someone else while being read
+
+Strategy: an error says what was wrong, with which session, and what to do, and carries the
+same as attributes. Errors of the client library (connection lost, out of memory, permission
+denied) pass through as they are: callers handle them already. `translate` renames only what
+means something here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "ArgumentTypeError",
+    "AsyncClientError",
+    "CorruptEntryError",
+    "HistoryChangedError",
+    "InvalidArgumentError",
+    "InvalidClientError",
+    "InvalidMessageError",
+    "MemorystoreError",
+    "MessageIndexError",
+    "SessionExistsError",
+    "WrongTypeError",
+]
+
+
+class MemorystoreError(Exception):
+    """Root of every error this package raises itself."""
+
+
+class InvalidArgumentError(MemorystoreError, ValueError):
+    """A setting or argument is out of range. `argument` names it."""
+
+    def __init__(self, argument: str, problem: str) -> None:
+        super().__init__(f"{argument} {problem}")
+        self.argument = argument
+
+
+class ArgumentTypeError(InvalidArgumentError, TypeError):
+    """A setting or argument has the wrong type. `argument` names it."""
+
+
+class InvalidMessageError(MemorystoreError, ValueError, TypeError):
+    """A message could not be read back equal, so its whole batch was not stored.
+
+    `index` is its position in the batch; `field` the path to the value at fault, such as
+    `response_metadata['created']`, or None when the message itself is.
+    """
+
+    def __init__(self, index: int, field: str | None, problem: str) -> None:
+        place = f"messages[{index}]" + (f", field {field}" if field else "")
+        super().__init__(f"{place}: {problem}. Nothing of this batch was stored.")
+        self.index = index
+        self.field = field
+
+
+class InvalidClientError(MemorystoreError, TypeError):
+    """The object given as client is no client this package can use."""
+
+
+class AsyncClientError(InvalidClientError):
+    """A blocking method was called on a history that has only an asyncio client."""
+
+
+class WrongTypeError(MemorystoreError, TypeError):
+    """The key holds another Redis type than a list; it was left as it is. `key` names it."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"key {key!r} holds another Redis type than a chat history (a list); it was not "
+            "changed. Choose another session_id or key_prefix, or remove the key yourself."
+        )
+        self.key = key
+
+
+class CorruptEntryError(MemorystoreError, ValueError):
+    """An element of the list is no message. `session_id` and `index` say which.
+
+    A negative `index` counts from the end.
+    """
+
+    def __init__(self, session_id: str, index: int, problem: str) -> None:
+        super().__init__(
+            f"session {session_id!r}, index {index}: {problem}. "
+            'Pass on_corrupt="skip" to read the other messages.'
+        )
+        self.session_id = session_id
+        self.index = index
+
+
+class MessageIndexError(MemorystoreError, IndexError):
+    """The session has no message at that index."""
+
+    def __init__(self, session_id: str, index: int) -> None:
+        super().__init__(f"session {session_id!r} has no message at index {index}")
+        self.session_id = session_id
+        self.index = index
+
+
+class SessionExistsError(MemorystoreError, ValueError):
+    """The session to copy to exists already. `session_id` names it."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            f"session {session_id!r} exists already. Choose another id, or clear it first."
+        )
+        self.session_id = session_id
+
+
+class HistoryChangedError(MemorystoreError, RuntimeError):
+    """Someone else cut or replaced the session between two pages of a read or copy."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            f"session {session_id!r} was cleared, truncated or trimmed by someone else while "
+            "it was being read page by page. Read it again."
+        )
+        self.session_id = session_id
+
+
+def translate(error: Exception, wire: tuple[Any, ...]) -> Exception:
+    """What `error`, the answer to the command `wire`, is called here; `error` itself if nothing."""
+    # By name: redis-py's and valkey-py's errors are unrelated classes, and valkey-py is optional.
+    answered = any(base.__name__ == "ResponseError" for base in type(error).__mro__)
+    if answered and "WRONGTYPE" in str(error):
+        key = wire[3] if wire[0] == "EVALSHA" else wire[1]
+        return WrongTypeError(key.decode("utf-8", "backslashreplace"))
+    return error

@@ -1,0 +1,11 @@
+-- Frame of every script: runs the body and passes a server's error on in its own words.
+-- Redis 5 and 6 wrap them ("@user_script: 3: -OOM command not allowed ..."), so that clients do
+-- not see an OOM or READONLY for what it is. Remove when Redis 7 is the oldest server.
+local function body()
+--BODY--
+end
+local done, reply = pcall(body)
+if done then return reply end
+local words = type(reply) == 'table' and reply.err or tostring(reply)
+words = string.gsub(words, '^.*@user_script: ?%d+: ?', '')
+return redis.error_reply((string.gsub(words, '^%-', '')))
