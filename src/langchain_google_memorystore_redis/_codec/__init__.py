@@ -1,0 +1,1 @@
+"""Turns a message into the bytes of a list element and back."""

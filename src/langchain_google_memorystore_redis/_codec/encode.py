@@ -1,0 +1,105 @@
+"""Message to bytes, or a refusal that names the field.
+
+Strategy: orjson writes the element and reads it back; if that gives the same fields, the bytes
+are good. This one comparison catches whatever JSON or orjson would alter in silence (tuples,
+dates, UUIDs, NaN). What it finds goes the slow way through the standard library's json, which
+carries NaN, Infinity, large integers and lone surrogates as release 0.3.0 did, and is checked
+value by value; the first value that would come back different is named.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import orjson
+from langchain_core.messages import BaseMessage
+
+from langchain_google_memorystore_redis._codec.shapes import SHAPES
+from langchain_google_memorystore_redis.errors import InvalidMessageError
+
+
+def encode(message: BaseMessage, index: int, entry_id: str, written_at: int) -> bytes:
+    """The element for one message; `written_at` in milliseconds since 1970.
+
+    Raises `InvalidMessageError` naming `index` and the field for what cannot be read back equal.
+    """
+    shape = SHAPES.get(type(message))
+    if shape is None:
+        raise InvalidMessageError(index, None, _unknown_class(message))
+    fields = shape.fields_to_store(message)
+    wrong = shape.wrong_field(fields)
+    if wrong is not None:
+        raise InvalidMessageError(
+            index, wrong, f"a {shape.cls.__name__} cannot hold {fields.get(wrong)!r:.80} there"
+        )
+    element = {"type": shape.type, "data": fields, "id": entry_id, "ts": written_at}
+    try:
+        written = orjson.dumps(element)
+        if all(type(value) is str for value in fields.values()):
+            return written
+        if orjson.loads(written)["data"] == fields:
+            return written
+    except (TypeError, ValueError, RecursionError):
+        # Not for orjson: the slow way below either carries it or says what is wrong.
+        return _encode_slowly(element, index)
+    return _encode_slowly(element, index)
+
+
+def _unknown_class(message: object) -> str:
+    cls = type(message)
+    if not isinstance(message, BaseMessage):
+        return f"a {cls.__name__} is no message; use HumanMessage, AIMessage or the like"
+    return (
+        f"{cls.__module__}.{cls.__qualname__} is not one of LangChain's own message classes and "
+        "would come back as another class"
+    )
+
+
+def _encode_slowly(element: dict[str, Any], index: int) -> bytes:
+    for name, value in element["data"].items():
+        try:
+            # What json cannot write becomes null or is left out, and so differs when read back.
+            written = json.dumps(value, default=lambda _: None, skipkeys=True)
+            place = _difference(value, json.loads(written), name)
+        except (RecursionError, ValueError) as error:
+            raise InvalidMessageError(
+                index,
+                name,
+                "nested too deeply, in a circle, or holding a number of thousands of digits",
+            ) from error
+        if place is not None:
+            path, culprit = place
+            raise InvalidMessageError(
+                index,
+                path,
+                f"JSON cannot carry this {culprit} so that it comes back equal; convert it to "
+                "str, int, float, list or a dict with str keys",
+            )
+    return json.dumps(element).encode()
+
+
+def _difference(value: Any, stored: Any, path: str) -> tuple[str, str] | None:
+    """Where `stored` first is not what `value` is, and the kind of value there."""
+    if isinstance(value, dict) and isinstance(stored, dict):
+        for key, item in value.items():
+            place = f"{path}[{key!r}]"
+            if not isinstance(key, str) or key not in stored:
+                return place, f"{type(key).__name__} key"
+            if found := _difference(item, stored[key], place):
+                return found
+        return None
+    if isinstance(value, list) and isinstance(stored, list):
+        for position, item in enumerate(value):
+            if found := _difference(item, stored[position], f"{path}[{position}]"):
+                return found
+        return None
+    same = isinstance(value, (str, int, float, type(None))) and (
+        value == stored or (_is_nan(value) and _is_nan(stored))
+    )
+    return None if same else (path, type(value).__name__)
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
