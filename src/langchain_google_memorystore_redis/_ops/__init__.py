@@ -1,0 +1,1 @@
+"""Knows chat: builds operations and flows. Holds no client and awaits nothing."""

@@ -1,0 +1,65 @@
+"""Checks of what a user passes in.
+
+Strategy: every setting is checked when it is given, before any message depends on it, and
+turned into what the server takes.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from langchain_google_memorystore_redis.errors import ArgumentTypeError, InvalidArgumentError
+
+T = TypeVar("T")
+
+_MOST_SECONDS = 10**11
+"""About 3,000 years; the server refuses an expiry that overflows 64 bits of milliseconds."""
+
+
+def milliseconds(argument: str, duration: float | timedelta) -> int:
+    """A time span given in seconds or as a timedelta, which must be 1 ms or more."""
+    seconds: Any = duration.total_seconds() if isinstance(duration, timedelta) else duration
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise ArgumentTypeError(
+            argument, f"must be seconds or a timedelta, not {type(duration).__name__}"
+        )
+    if not 0.001 <= seconds <= _MOST_SECONDS:  # NaN is not either
+        raise InvalidArgumentError(
+            argument,
+            f"must be from 0.001 to {_MOST_SECONDS:,} seconds; None keeps messages for good",
+        )
+    return int(seconds * 1000)
+
+
+def integer(argument: str, value: int, least: int) -> int:
+    """An int of `least` or more."""
+    try:
+        number = operator.index(value)
+    except TypeError as error:
+        raise ArgumentTypeError(argument, f"must be an int, not {type(value).__name__}") from error
+    if isinstance(value, bool):
+        raise ArgumentTypeError(argument, "must be an int, not bool")
+    if number < least:
+        raise InvalidArgumentError(argument, f"must be {least} or more")
+    return number
+
+
+def positive(argument: str, value: int) -> int:
+    """An int of 1 or more."""
+    return integer(argument, value, 1)
+
+
+def not_negative(argument: str, value: int) -> int:
+    """An int of 0 or more."""
+    return integer(argument, value, 0)
+
+
+def one_of(argument: str, value: T, choices: Sequence[T]) -> T:
+    """One of a few values."""
+    if value not in choices:
+        allowed = " or ".join(map(repr, choices))
+        raise InvalidArgumentError(argument, f"must be {allowed}, not {value!r:.80}")
+    return value

