@@ -1,0 +1,109 @@
+"""The handles a test holds: the same for one server and for a cluster.
+
+Strategy: a proxy and a cluster of proxies differ in what they listen on, not in
+what can be asked of them. Both have a plan and a count of their own, which they
+enter into the settings of every link they answer for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from tests.faults.counts import Count
+from tests.faults.link import Settings
+from tests.faults.plan import Fault, Injection, Matcher, Plan
+
+_SETTLE = 0.005
+
+
+class Controls:
+    """Faults in, figures out."""
+
+    def __init__(self, settings: Sequence[Settings]) -> None:
+        self._settings = settings
+        self._plan = Plan()
+        self._count = Count()
+        for each in settings:
+            each.plans.append(self._plan)
+            each.counts.append(self._count)
+
+    @property
+    def round_trips(self) -> int:
+        """Flights since the start, handshakes aside; `counting` is the surer way to ask."""
+        return self._count.round_trips
+
+    @property
+    def commands(self) -> list[str]:
+        """Names of the commands since the start, handshakes aside."""
+        return self._count.commands
+
+    @property
+    def handshake(self) -> list[str]:
+        """Names of the commands that clients sent on their own account."""
+        return self._count.handshake
+
+    @contextmanager
+    def counting(self, settle: float = _SETTLE) -> Iterator[Count]:
+        """Count what passes while the context is open.
+
+        A client may hand a long pipeline to its socket piece by piece, and a near
+        server can answer the first piece before the next one leaves: seen from
+        between them that looks like two flights. So while counting, the link takes
+        at least `settle` seconds for a round trip, and pieces nearer together than
+        that are one flight.
+        """
+        count = Count()
+        before = [each.latency for each in self._settings]
+        for each in self._settings:
+            each.latency = max(each.latency, settle)
+            each.counts.append(count)
+        try:
+            yield count
+        finally:
+            for each, latency in zip(self._settings, before, strict=True):
+                each.latency = latency
+                # By identity: two counts of the same figures are equal.
+                each.counts[:] = [other for other in each.counts if other is not count]
+
+    @property
+    def latency(self) -> float:
+        """Seconds a round trip takes on the link alone, half of them each way."""
+        return self._settings[0].latency
+
+    @latency.setter
+    def latency(self, seconds: float) -> None:
+        for each in self._settings:
+            each.latency = seconds
+
+    def inject(self, fault: Fault, times: int = 1, on: Matcher = None) -> None:
+        """Let the next `times` commands that match `on` meet `fault`.
+
+        `on` is a name (`"EVALSHA"`, `"SCRIPT LOAD"`, `"SCRIPT"`), a predicate over
+        `Command`, or None for any. Only a name reaches a connection's handshake.
+        REFUSE takes no `on`: it is met by the next `times` connections.
+        """
+        self._plan.inject(fault, times, on)
+
+    def chaos(self, rate: float, seed: int, faults: Sequence[Fault]) -> None:
+        """Let each command meet one of `faults` with probability `rate`, until `calm`.
+
+        With REFUSE among them, each connection is refused with the same probability.
+        The same seed and the same commands give the same faults.
+        """
+        self._plan.chaos(rate, seed, faults)
+
+    def calm(self) -> None:
+        """Plan nothing more; what was injected stays on record."""
+        self._plan.calm()
+
+    @property
+    def injections(self) -> list[Injection]:
+        """Every fault let loose, in order, and the command it met."""
+        return self._plan.injections
+
+    @property
+    def injected(self) -> Counter[Fault]:
+        """How often each fault was let loose."""
+        return self._plan.injected

@@ -1,0 +1,57 @@
+"""Runs what the documentation shows: Python blocks of Markdown files, examples of docstrings."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import redis.asyncio
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+from langchain_google_memorystore_redis import MemorystoreChatMessageHistory
+from tests.plugins.servers import Servers
+
+
+def _connect(from_url: Callable[..., Any], url: str, documented: str, **options: Any) -> Any:
+    assert documented == "redis://127.0.0.1:6379"
+    return from_url(url, **options)
+
+
+@pytest.fixture
+def documented_server(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The server at the address that documentation names."""
+    url = servers.standalone("valkey-9.1").url
+    for module in (redis, redis.asyncio):
+        connect = functools.partial(_connect, module.from_url, url)
+        monkeypatch.setattr(module, "from_url", connect)
+    return url
+
+
+@pytest.fixture(autouse=True)
+def _names_of_docstrings(
+    request: pytest.FixtureRequest, doctest_namespace: dict[str, Any]
+) -> Iterator[None]:
+    """`client`, and `history` with one message, for the examples of docstrings."""
+    if not isinstance(request.node, pytest.DoctestItem):
+        yield
+        return
+    servers: Servers = request.getfixturevalue("servers")
+    with redis.Redis.from_url(servers.standalone("valkey-9.1").url) as client:
+        history = MemorystoreChatMessageHistory(client, f"docs:{request.node.name}")
+        history.add_user_message("hi")
+        doctest_namespace.update(client=client, history=history)
+        yield
+        history.clear()
+
+
+pytest_collect_file = Sybil(
+    path=str(Path(__file__).parents[2]),
+    parsers=[PythonCodeBlockParser()],
+    patterns=["README.md", "docs/*.md"],
+    fixtures=["documented_server"],
+).pytest()
