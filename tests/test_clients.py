@@ -101,15 +101,16 @@ async def test_the_same_append_sent_again_stores_once(
     target: Target, servers: Servers, client: Any, prefix: str, raw: Any
 ) -> None:
     ops = MemorystoreChatMessageHistory(client, "s", key_prefix=prefix)._ops
-    append = ops.append(Batch.of(one_of_each(), known=-1))
+    batch = Batch.of(one_of_each(), known=-1)
     runner = Runner(client)
     length = len(one_of_each())
-    assert [runner.run(append), runner.run(append)] == [length, length]
-    other = ops.append(Batch.of([HumanMessage("another writer's")] * 200, known=0))
-    assert runner.run(other) == length + 200
+    assert [runner.drive(ops.append(batch)) for _ in range(2)] == [length, length]
+    other = Batch.of([HumanMessage("another writer's")] * 200, known=0)
+    assert runner.drive(ops.append(other)) == length + 200
     async with asyncio_client(target, target.port(servers)) as async_client:
-        assert await AsyncRunner(async_client).run(append) == length + 200
-        assert await AsyncRunner(async_client).run(other) == length + 200
+        for repeated in (batch, other):
+            answer = await AsyncRunner(async_client).drive(ops.append(repeated))
+            assert answer == length + 200
     assert raw.llen(f"{prefix}s") == length + 200
 
 
@@ -119,11 +120,11 @@ def test_an_append_is_found_behind_all_that_was_written_since_its_writer_looked(
     history = MemorystoreChatMessageHistory(client, "s", key_prefix=prefix)
     history.add_user_message("first")
     runner = Runner(client)
-    append = history._ops.append(Batch.of([HumanMessage("mine")], known=1))
-    assert runner.run(append) == 2
+    batch = Batch.of([HumanMessage("mine")], known=1)
+    assert runner.drive(history._ops.append(batch)) == 2
     for _ in range(3):
         history.add_messages([HumanMessage("another writer's")] * 300)
-    assert runner.run(append) == 902
+    assert runner.drive(history._ops.append(batch)) == 902
 
 
 async def test_a_server_that_forgot_the_scripts_goes_unnoticed(door: Door, raw: Any) -> None:

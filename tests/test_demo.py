@@ -13,7 +13,7 @@ from tests.plugins.servers import Servers
 
 
 def run_demo(**env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-m", "langchain_google_memorystore_redis.demo"]
+    command = [sys.executable, "-m", "langchain_google_memorystore_redis.demo"]
     clean = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
     return subprocess.run(
         command, env={**clean, **env}, capture_output=True, text=True, timeout=120, check=False

@@ -14,6 +14,7 @@ from langchain_google_memorystore_redis.errors import (
     InvalidMessageError,
     MemorystoreError,
     MessageIndexError,
+    NotReplicatedError,
     SessionExistsError,
     WrongTypeError,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "MemorystoreChatMessageHistory",
     "MemorystoreError",
     "MessageIndexError",
+    "NotReplicatedError",
     "SessionExistsError",
     "WrongTypeError",
 ]

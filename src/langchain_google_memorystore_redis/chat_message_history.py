@@ -19,8 +19,9 @@ from langchain_core.messages import BaseMessage
 from langchain_google_memorystore_redis._codec.decode import Decoded
 from langchain_google_memorystore_redis._engine.clients import runners_for
 from langchain_google_memorystore_redis._engine.keys import session_key
-from langchain_google_memorystore_redis._ops.batch import Batch
+from langchain_google_memorystore_redis._ops.batch import as_messages
 from langchain_google_memorystore_redis._ops.history import Cursor, HistoryOps
+from langchain_google_memorystore_redis._ops.outbox import OUTBOX
 from langchain_google_memorystore_redis._ops.settings import (
     milliseconds,
     not_negative,
@@ -62,6 +63,9 @@ class MemorystoreChatMessageHistory(BaseChatMessageHistory):
         max_messages: how many messages the session may hold; each append drops the oldest over
             that, and tool results at the front whose tool call was dropped.
         refresh_ttl_on_read: reading messages renews `ttl` too.
+        replicas_ack: how many replicas must have an append before it returns; 0 asks none. Fewer
+            raise `NotReplicatedError` after `replicas_ack_timeout` seconds, which must be less
+            than the client's `socket_timeout`. The messages are stored all the same.
         on_corrupt: what a read does with an element that is no message: "raise" a
             `CorruptEntryError`, or "skip" it with a warning in the log.
 
@@ -89,6 +93,8 @@ class MemorystoreChatMessageHistory(BaseChatMessageHistory):
         max_messages: int | None = None,
         refresh_ttl_on_read: bool = False,
         on_corrupt: Literal["raise", "skip"] = "raise",
+        replicas_ack: int = 0,
+        replicas_ack_timeout: float | timedelta = 1.0,
     ) -> None:
         self._ops = HistoryOps(
             session_id=session_id,
@@ -97,6 +103,8 @@ class MemorystoreChatMessageHistory(BaseChatMessageHistory):
             max_messages=0 if max_messages is None else positive("max_messages", max_messages),
             refresh_ttl_on_read=refresh_ttl_on_read,
             skip_corrupt=one_of("on_corrupt", on_corrupt, ("raise", "skip")) == "skip",
+            replicas_ack=not_negative("replicas_ack", replicas_ack),
+            replicas_ack_timeout_ms=milliseconds("replicas_ack_timeout", replicas_ack_timeout),
         )
         self._sync, self._async = runners_for(client, async_client)
         self._client = client
@@ -108,6 +116,8 @@ class MemorystoreChatMessageHistory(BaseChatMessageHistory):
             "max_messages": max_messages,
             "refresh_ttl_on_read": refresh_ttl_on_read,
             "on_corrupt": on_corrupt,
+            "replicas_ack": replicas_ack,
+            "replicas_ack_timeout": replicas_ack_timeout,
         }
 
     @property
@@ -239,7 +249,12 @@ class MemorystoreChatMessageHistory(BaseChatMessageHistory):
 
         The batch is stored once even when the client sends it again after a lost reply. It
         renews `ttl` and applies `max_messages` in the same step. Raises `InvalidMessageError`,
-        before anything is sent, for a message that could not be read back equal.
+        before anything is sent, for a message that could not be read back equal, and
+        `NotReplicatedError` (see `replicas_ack`).
+
+        If it raises an error of the connection, the batch may or may not be stored. Call it
+        again with the same message objects, unchanged, on this or another history object of
+        the session in this process: the batch is then stored once.
 
         Example:
             >>> from langchain_core.messages import AIMessage, HumanMessage
@@ -247,15 +262,15 @@ class MemorystoreChatMessageHistory(BaseChatMessageHistory):
             >>> len(history)
             3
         """
-        batch = Batch.of(messages, self._known)
-        if batch.elements:
-            self._known = self._sync.run(self._ops.append(batch))
+        if batch := as_messages(messages):
+            with OUTBOX.sending(self._ops.key, batch, self._known) as sent:
+                self._known = self._sync.drive(self._ops.append(sent))
 
     async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Async twin of `add_messages`."""
-        batch = Batch.of(messages, self._known)
-        if batch.elements:
-            self._known = await self._async.run(self._ops.append(batch))
+        if batch := as_messages(messages):
+            with OUTBOX.sending(self._ops.key, batch, self._known) as sent:
+                self._known = await self._async.drive(self._ops.append(sent))
 
     def add_message(self, message: BaseMessage) -> None:
         """Append one message; `add_messages` costs the same for any number. One round trip.

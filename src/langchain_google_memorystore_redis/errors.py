@@ -9,6 +9,7 @@
     ├── WrongTypeError            (TypeError)              the key holds another Redis type
     ├── CorruptEntryError         (ValueError)             a stored element is no message
     ├── MessageIndexError         (IndexError)             no message at that index
+    ├── NotReplicatedError        (RuntimeError)           stored, but on too few replicas yet
     ├── SessionExistsError        (ValueError)             the target of a copy is taken
     └── HistoryChangedError       (RuntimeError)           cut by someone else while being read
 
@@ -32,6 +33,7 @@ __all__ = [
     "InvalidMessageError",
     "MemorystoreError",
     "MessageIndexError",
+    "NotReplicatedError",
     "SessionExistsError",
     "WrongTypeError",
 ]
@@ -108,6 +110,24 @@ class MessageIndexError(MemorystoreError, IndexError):
         super().__init__(f"session {session_id!r} has no message at index {index}")
         self.session_id = session_id
         self.index = index
+
+
+class NotReplicatedError(MemorystoreError, RuntimeError):
+    """The messages are stored, but fewer replicas than asked for have them so far.
+
+    `acknowledged` of the `wanted` replicas answered in time. Repeating the append with the same
+    messages stores nothing twice and waits again.
+    """
+
+    def __init__(self, session_id: str, acknowledged: int, wanted: int) -> None:
+        super().__init__(
+            f"session {session_id!r}: the messages are stored, but only {acknowledged} of "
+            f"{wanted} replicas confirmed them in time. Do not add them as new messages; to wait "
+            "again, repeat the call with the same messages."
+        )
+        self.session_id = session_id
+        self.acknowledged = acknowledged
+        self.wanted = wanted
 
 
 class SessionExistsError(MemorystoreError, ValueError):

@@ -15,7 +15,8 @@ from tests.faults.counts import Count
 from tests.faults.link import Settings
 from tests.faults.plan import Fault, Injection, Matcher, Plan
 
-_SETTLE = 0.005
+_LEAST_LATENCY = 0.005  # while counting; a piece may follow that much later
+_SETTLE = 0.05  # likewise, for a flight that is being sent in pieces
 
 
 class Controls:
@@ -48,22 +49,23 @@ class Controls:
     def counting(self, settle: float = _SETTLE) -> Iterator[Count]:
         """Count what passes while the context is open.
 
-        A client may hand a long pipeline to its socket piece by piece, and a near
-        server can answer the first piece before the next one leaves: seen from
-        between them that looks like two flights. So while counting, the link takes
-        at least `settle` seconds for a round trip, and pieces nearer together than
-        that are one flight.
+        A client hands a long pipeline to its socket piece by piece, and a near server
+        can answer the first piece before the next one leaves: seen from between them
+        that looks like two flights. So while counting, a round trip takes 5 ms, or
+        `settle` seconds more where a flight is long enough to come in pieces, and what
+        follows within that time belongs to the flight.
         """
         count = Count()
-        before = [each.latency for each in self._settings]
+        before = [(each.latency, each.settle) for each in self._settings]
         for each in self._settings:
-            each.latency = max(each.latency, settle)
+            each.latency = max(each.latency, _LEAST_LATENCY)
+            each.settle = settle
             each.counts.append(count)
         try:
             yield count
         finally:
-            for each, latency in zip(self._settings, before, strict=True):
-                each.latency = latency
+            for each, (latency, settle_before) in zip(self._settings, before, strict=True):
+                each.latency, each.settle = latency, settle_before
                 # By identity: two counts of the same figures are equal.
                 each.counts[:] = [other for other in each.counts if other is not count]
 

@@ -35,6 +35,9 @@ from tests.faults.plan import (
 )
 from tests.faults.resp import PUSH, Command, Splitter
 
+# redis-py and valkey-py send what is shorter in one piece: their buffer_cutoff.
+_ONE_PIECE = 6000
+
 
 @dataclass(slots=True)
 class Settings:
@@ -44,6 +47,8 @@ class Settings:
     plans: list[Plan]
     counts: list[Count]
     latency: float = 0.0
+    settle: float = 0.0
+    """How much longer the replies to a flight wait that may have pieces still to come."""
     readdress: Callable[[bytes], bytes] | None = None
     """Rewrites an error reply: a cluster's redirections must lead to a proxy again."""
     links: set[Link] = field(default_factory=set)
@@ -132,6 +137,7 @@ class Link:
         self._asked: deque[_Asked] = deque()
         self._unanswered = 0
         self._in_flight = False
+        self._flight_size = 0  # in bytes, so far
         self._doomed = False  # met its fatal fault
         self._deaf = False  # takes nothing more from the client
         self._mute = False  # passes nothing more to the client
@@ -190,6 +196,8 @@ class Link:
     def _from_client(self, data: bytes) -> None:
         if self._deaf:
             return
+        under_way = self._in_flight or self._commands.partial
+        self._flight_size = len(data) + (self._flight_size if under_way else 0)
         for raw in self._commands.feed(data):
             self._take(Command(raw))
             if self._deaf:
@@ -227,7 +235,8 @@ class Link:
     # From the server to the client
 
     def _send_back(self, item: bytes | Callable[[], None], late: float = 0.0) -> None:
-        self._replies.put(item, self._settings.latency / 2 + late)
+        settle = self._settings.settle if self._flight_size > _ONE_PIECE else 0.0
+        self._replies.put(item, self._settings.latency / 2 + settle + late)
 
     def _from_server(self, data: bytes) -> None:
         if self._mute:

@@ -23,12 +23,22 @@ class Op(Generic[T]):
     source: str | None = None
     """The Lua text, for a server that does not know the script of an EVALSHA."""
 
+    @property
     def with_source(self) -> tuple[Any, ...]:
-        """The same EVALSHA as an EVAL, which also teaches the server the script."""
-        return ("EVAL", self.source, *self.wire[2:])
+        """What to send to a server that may lack the script: EVAL, which also teaches it."""
+        return self.wire if self.source is None else ("EVAL", self.source, *self.wire[2:])
+
+    @property
+    def key(self) -> bytes:
+        """The first key, which chooses the node of a cluster."""
+        key: bytes = self.wire[1] if self.source is None else self.wire[3]
+        return key
 
 
-Flow: TypeAlias = Generator[Op[Any], Any, T]
+Step: TypeAlias = Op[Any] | tuple[Op[Any], ...]
+"""One operation, or several that travel together: one round trip either way."""
+
+Flow: TypeAlias = Generator[Step, Any, T]
 
 
 def ask(op: Op[T]) -> Flow[T]:

@@ -9,9 +9,10 @@ whatever the client's `decode_responses` says, so a reply that is not text stays
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
-from langchain_google_memorystore_redis._engine.op import Flow, Op
+from langchain_google_memorystore_redis._engine.op import Flow, Op, Step
 from langchain_google_memorystore_redis.errors import AsyncClientError, translate
 
 T = TypeVar("T")
@@ -62,6 +63,13 @@ def _script_unknown(error: Exception, op: Op[Any]) -> bool:
     return op.source is not None and type(error).__name__ == "NoScriptError"
 
 
+def _options(client: Any, key: bytes) -> dict[str, Any]:
+    """For the commands of a pipeline; in a cluster they all go to the node that owns `key`."""
+    if not hasattr(client, "get_node_from_key"):
+        return {"NEVER_DECODE": True}
+    return {"NEVER_DECODE": True, "target_nodes": client.get_node_from_key(key)}
+
+
 class Runner:
     """Runs operations on a blocking client."""
 
@@ -76,18 +84,32 @@ class Runner:
             except Exception as error:
                 if not _script_unknown(error, op):
                     raise
-                reply = self._client.execute_command(*op.with_source(), NEVER_DECODE=True)
+                reply = self._client.execute_command(*op.with_source, NEVER_DECODE=True)
         return op.decode(reply)
+
+    def run_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
+        """Send operations over one connection, to the node of the first one's key.
+
+        If that node changes meanwhile, the client sends some of them elsewhere: then again, all.
+        """
+        with _Translated(ops[0].wire):
+            options = None
+            while options != (options := _options(self._client, ops[0].key)):
+                with self._client.pipeline(transaction=False) as pipe:
+                    for op in ops:
+                        pipe.execute_command(*op.with_source, **options)
+                    replies = pipe.execute()
+        return [op.decode(reply) for op, reply in zip(ops, replies, strict=True)]
 
     def drive(self, flow: Flow[T]) -> T:
         """Run a flow to its end."""
         answer: Any = None
         while True:
             try:
-                op = flow.send(answer)
+                step: Step = flow.send(answer)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
-            answer = self.run(op)
+            answer = self.run(step) if isinstance(step, Op) else self.run_together(step)
 
 
 class AsyncRunner:
@@ -110,18 +132,31 @@ class AsyncRunner:
             except Exception as error:
                 if not _script_unknown(error, op):
                     raise
-                reply = await self._client.execute_command(*op.with_source(), NEVER_DECODE=True)
+                reply = await self._client.execute_command(*op.with_source, NEVER_DECODE=True)
         return op.decode(reply)
+
+    async def run_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
+        """Async twin of `Runner.run_together`."""
+        with _Translated(ops[0].wire):
+            if self._is_cluster:
+                await self._client.initialize()
+            options = None
+            while options != (options := _options(self._client, ops[0].key)):
+                async with self._client.pipeline(transaction=False) as pipe:
+                    for op in ops:
+                        pipe.execute_command(*op.with_source, **options)
+                    replies = await pipe.execute()
+        return [op.decode(reply) for op, reply in zip(ops, replies, strict=True)]
 
     async def drive(self, flow: Flow[T]) -> T:
         """Async twin of `Runner.drive`."""
         answer: Any = None
         while True:
             try:
-                op = flow.send(answer)
+                step: Step = flow.send(answer)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
-            answer = await self.run(op)
+            answer = await (self.run(step) if isinstance(step, Op) else self.run_together(step))
 
 
 class ThreadRunner:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from langchain_core.messages import BaseMessage
@@ -24,21 +24,40 @@ class Batch:
     """Entries that are stored together or not at all."""
 
     elements: tuple[bytes, ...]
+    ids: tuple[str, ...]
+    written_at: int
+    """Milliseconds since 1970."""
     known: int
     """How many messages the writer knew of when the batch was made, -1 if it never looked."""
 
     @classmethod
-    def of(cls, messages: Iterable[BaseMessage], known: int) -> Batch:
+    def of(cls, messages: Sequence[BaseMessage], known: int) -> Batch:
         """Encode messages whole; raises `InvalidMessageError` before anything is sent."""
-        if isinstance(messages, (str, BaseMessage)) or not isinstance(messages, Iterable):
-            raise ArgumentTypeError(
-                "messages", f"must be a list of messages, not {type(messages).__name__}"
-            )
-        now = time.time_ns() // 1_000_000
-        return cls(
-            tuple(encode(message, index, _new_id(), now) for index, message in enumerate(messages)),
-            known,
+        ids = tuple(_new_id() for _ in messages)
+        written_at = time.time_ns() // 1_000_000
+        return cls(_encode(messages, ids, written_at), ids, written_at, known)
+
+    def holds(self, messages: Sequence[BaseMessage]) -> bool:
+        """Whether these messages, as they are now, are what the batch was made of."""
+        return _encode(messages, self.ids, self.written_at) == self.elements
+
+
+def as_messages(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
+    """A list of what a caller passed as messages; encoding checks what is in it."""
+    if isinstance(messages, (str, BaseMessage)) or not isinstance(messages, Iterable):
+        raise ArgumentTypeError(
+            "messages", f"must be a list of messages, not {type(messages).__name__}"
         )
+    return list(messages)
+
+
+def _encode(
+    messages: Sequence[BaseMessage], ids: Sequence[str], written_at: int
+) -> tuple[bytes, ...]:
+    return tuple(
+        encode(message, index, entry_id, written_at)
+        for index, (message, entry_id) in enumerate(zip(messages, ids, strict=True))
+    )
 
 
 def _new_id() -> str:

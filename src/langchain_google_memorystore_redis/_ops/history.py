@@ -24,6 +24,7 @@ from langchain_google_memorystore_redis.errors import (
     CorruptEntryError,
     HistoryChangedError,
     MessageIndexError,
+    NotReplicatedError,
     SessionExistsError,
 )
 
@@ -95,11 +96,21 @@ class HistoryOps:
     max_messages: int = 0
     refresh_ttl_on_read: bool = False
     skip_corrupt: bool = False
+    replicas_ack: int = 0
+    replicas_ack_timeout_ms: int = 0
 
-    def append(self, batch: Batch) -> Op[int]:
+    def append(self, batch: Batch) -> Flow[int]:
         """Append a batch once; the answer is how many messages there are then."""
         settings = (self.ttl_ms, self.max_messages, batch.known)
-        return _APPEND.op([self.key], (*settings, *batch.elements), int)
+        append = _APPEND.op([self.key], (*settings, *batch.elements), int)
+        if not self.replicas_ack:
+            return (yield from ask(append))
+        # WAIT asks about the writes of its own connection, so it travels with the append.
+        wait = Op(("WAIT", self.replicas_ack, self.replicas_ack_timeout_ms), int)
+        length, acknowledged = yield append, wait
+        if acknowledged < self.replicas_ack:
+            raise NotReplicatedError(self.session_id, acknowledged, self.replicas_ack)
+        return int(length)
 
     def count(self) -> Op[int]:
         """How many messages there are."""
