@@ -53,9 +53,9 @@ format: .venv/.dev  ## format the code
 
 .PHONY: lock
 lock: .venv/.dev  ## pin the newest and the lowest versions that pyproject.toml admits
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra embedded \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras \
 		--group dev --output-file requirements/dev.txt pyproject.toml
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra embedded \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras \
 		--group dev --resolution lowest-direct --output-file requirements/lowest.txt \
 		pyproject.toml
 

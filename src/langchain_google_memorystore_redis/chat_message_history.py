@@ -42,10 +42,8 @@ class Entry:
 
     @classmethod
     def _of(cls, row: Decoded) -> Entry:
-        at = row.written_at
-        return cls(
-            row.message, row.entry_id, None if at is None else datetime.fromtimestamp(at / 1e3, UTC)
-        )
+        message, entry_id, at = row
+        return cls(message, entry_id, None if at is None else datetime.fromtimestamp(at / 1e3, UTC))
 
 
 class MemorystoreChatMessageHistory(BaseChatMessageHistory):
@@ -232,7 +230,7 @@ class MemorystoreChatMessageHistory(BaseChatMessageHistory):
         while cursor is not None:
             page, cursor = self._sync.drive(self._ops.page(cursor))
             for row in self._ops.decode_page(page):
-                yield row.message
+                yield row[0]
 
     async def __aiter__(self) -> AsyncIterator[BaseMessage]:
         """Async twin of `__iter__`: `async for message in history`."""
@@ -240,7 +238,7 @@ class MemorystoreChatMessageHistory(BaseChatMessageHistory):
         while cursor is not None:
             page, cursor = await self._async.drive(self._ops.page(cursor))
             for row in self._ops.decode_page(page):
-                yield row.message
+                yield row[0]
 
     # Writing
 

@@ -11,12 +11,16 @@ message classes and nothing else, and runs no code the element could choose.
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import orjson
 from langchain_core.messages import BaseMessage
 
-from langchain_google_memorystore_redis._codec.shapes import SHAPE_OF_TYPE, Shape
+from langchain_google_memorystore_redis._codec.shapes import (
+    SHAPE_OF_TYPE,
+    Shape,
+    WrongFieldError,
+)
 
 _YEAR_10000 = 253_402_300_800_000
 
@@ -25,60 +29,62 @@ class UndecodableError(ValueError):
     """The element is no message; the text says why. Callers add session and index."""
 
 
-class Decoded(NamedTuple):
-    """What one element holds. Elements of release 0.3.0 have no id and no time."""
+Decoded: TypeAlias = tuple[BaseMessage, str | None, int | None]
+"""A message, the id of its entry, and when it was written in milliseconds since 1970.
 
-    message: BaseMessage
-    entry_id: str | None
-    written_at: int | None
-    """Milliseconds since 1970."""
+Elements of release 0.3.0 have no id and no time.
+"""
 
 
 def decode(element: bytes | str) -> Decoded:
-    """The message of an element; raises `UndecodableError`, and no other error."""
+    """What an element holds; raises `UndecodableError`, and no other error."""
     if isinstance(element, str):
         element = element.encode()
-    row = _parse(element)
+    if element.startswith(b'{"type":"'):
+        try:
+            decoded = _ours(orjson.loads(element))
+        except orjson.JSONDecodeError:
+            decoded = None  # the tolerant parser reads it or says what is wrong
+        if decoded is not None:
+            return decoded
+    row = _parse_tolerantly(element)
     shape = SHAPE_OF_TYPE.get(row["type"])
     if shape is None:
         raise UndecodableError(f"unknown message type {row['type']!r:.80}")
-    fields = row["data"]
-    if not _is_ours(row):
-        return Decoded(_as_langchain_reads_it(shape, fields), None, None)
-    wrong = shape.wrong_field(fields)
-    if wrong is not None:
-        raise UndecodableError(f"field {wrong!r:.80} is missing or of the wrong type")
-    return Decoded(shape.build(fields), row["id"], row["ts"])
+    return _ours(row) or (_as_langchain_reads_it(shape, row["data"]), None, None)
 
 
-def _parse(element: bytes) -> dict[str, Any]:
-    row: Any
-    if element.startswith(b'{"type":"'):
-        try:
-            row = orjson.loads(element)
-        except orjson.JSONDecodeError:
-            row = None
-        if isinstance(row, dict) and _is_ours(row):
-            return _require_row(row)
+def _ours(row: Any) -> Decoded | None:
+    """What a row with the envelope of this release holds; None for any other."""
+    try:
+        shape, fields = SHAPE_OF_TYPE[row["type"]], row["data"]
+        entry_id, written_at = row["id"], row["ts"]
+    except (KeyError, TypeError):
+        return None
+    if not (
+        type(entry_id) is str
+        and type(written_at) is int
+        and 0 <= written_at < _YEAR_10000
+        and type(fields) is dict
+    ):
+        return None
+    try:
+        return shape.build(fields), entry_id, written_at
+    except WrongFieldError as error:
+        raise UndecodableError(
+            f"field {str(error)!r:.80} is missing or of the wrong type"
+        ) from error
+
+
+def _parse_tolerantly(element: bytes) -> dict[str, Any]:
     try:
         row = json.loads(element)
     except (ValueError, RecursionError) as error:
         raise UndecodableError(f"not JSON that can be read ({type(error).__name__})") from error
-    return _require_row(row)
-
-
-def _require_row(row: Any) -> dict[str, Any]:
     if isinstance(row, dict) and isinstance(row.get("data"), dict):
         if isinstance(row.get("type"), str):
             return row
     raise UndecodableError('not a JSON object with "type" and "data"')
-
-
-def _is_ours(row: dict[str, Any]) -> bool:
-    written_at = row.get("ts")
-    return (
-        isinstance(row.get("id"), str) and type(written_at) is int and 0 <= written_at < _YEAR_10000
-    )
 
 
 def _as_langchain_reads_it(shape: Shape, fields: dict[str, Any]) -> BaseMessage:

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 from langchain_core.messages import BaseMessage
 
-from langchain_google_memorystore_redis._codec.shapes import SHAPES
+from langchain_google_memorystore_redis._codec.shapes import SHAPES, WrongFieldError
 from langchain_google_memorystore_redis.errors import InvalidMessageError
 
 
@@ -28,18 +28,18 @@ def encode(message: BaseMessage, index: int, entry_id: str, written_at: int) -> 
     shape = SHAPES.get(type(message))
     if shape is None:
         raise InvalidMessageError(index, None, _unknown_class(message))
-    fields = shape.fields_to_store(message)
-    wrong = shape.wrong_field(fields)
-    if wrong is not None:
+    try:
+        fields, only_text = shape.fields_to_store(message)
+    except WrongFieldError as error:
+        name = str(error)
+        value = getattr(message, name, None)
         raise InvalidMessageError(
-            index, wrong, f"a {shape.cls.__name__} cannot hold {fields.get(wrong)!r:.80} there"
-        )
+            index, name, f"a {shape.cls.__name__} cannot hold {value!r:.80} there"
+        ) from error
     element = {"type": shape.type, "data": fields, "id": entry_id, "ts": written_at}
     try:
         written = orjson.dumps(element)
-        if all(type(value) is str for value in fields.values()):
-            return written
-        if orjson.loads(written)["data"] == fields:
+        if only_text or orjson.loads(written)["data"] == fields:
             return written
     except (TypeError, ValueError, RecursionError):
         # Not for orjson: the slow way below either carries it or says what is wrong.

@@ -133,12 +133,12 @@ class HistoryOps:
             found = yield from ask(self._read("LINDEX", index))
         if found is None:
             raise MessageIndexError(self.session_id, index)
-        return self._decode(found, index).message
+        return self._decode(found, index)[0]
 
     def slice(self, start: int | None, stop: int | None) -> Flow[list[BaseMessage]]:
         """The messages of `history[start:stop]`."""
         rows = yield from self.rows(start, stop)
-        return [row.message for row in rows]
+        return [row[0] for row in rows]
 
     def rows(self, start: int | None, stop: int | None) -> Flow[list[Decoded]]:
         """What `history[start:stop]` holds, with ids and times."""
