@@ -89,6 +89,19 @@ def test_a_pipeline_too_long_for_one_write_is_one_round_trip(
     assert (count.round_trips, len(count.commands)) == (1, 3001)
 
 
+def test_counting_holds_replies_back_until_pieces_of_a_flight_could_have_come(
+    proxy: Proxy, key: str
+) -> None:
+    with redis.Redis(port=proxy.port) as client, proxy.counting(settle=0.1):
+        client.ping()
+        times = [time.monotonic()]
+        for element in ("in one piece", "in several" * 1000):
+            client.rpush(key, element)
+            times.append(time.monotonic())
+    assert times[1] - times[0] >= 0.005
+    assert times[2] - times[1] >= 0.1
+
+
 def test_a_watched_transaction_counts_each_time_the_client_waits(proxy: Proxy, key: str) -> None:
     client: Any = redis.Redis(port=proxy.port)
     with client, proxy.counting() as count, client.pipeline() as pipeline:

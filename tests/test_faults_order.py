@@ -109,3 +109,24 @@ def test_a_push_is_not_taken_for_the_reply_that_is_due(proxy: Proxy, key: str) -
     ):
         raw.sendall(b"".join(map(packed, lines)))
         assert b"invalidate\r\n" in iter(stream.readline, b"")
+
+
+def test_what_is_sent_while_a_reply_is_due_belongs_to_the_flight(proxy: Proxy, key: str) -> None:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as raw:
+        raw.sendall(packed("DBSIZE") + packed(f"BLPOP {key} 10"))
+        assert raw.recv(1) == b":"  # of DBSIZE; the other takes its time
+        raw.sendall(packed("DBSIZE"))
+        wait_until(lambda: len(proxy.commands) == 3, "the third command")
+    assert (proxy.round_trips, proxy.commands) == (1, ["DBSIZE", "BLPOP", "DBSIZE"])
+
+
+def test_a_command_that_was_half_sent_when_a_reply_came_belongs_to_the_flight(
+    proxy: Proxy,
+) -> None:
+    half, rest = packed("DBSIZE")[:9], packed("DBSIZE")[9:]
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as raw:
+        raw.sendall(packed("DBSIZE") + half)
+        assert raw.recv(1) == b":"
+        raw.sendall(rest)
+        wait_until(lambda: len(proxy.commands) == 2, "the second command")
+    assert proxy.round_trips == 1

@@ -5,8 +5,8 @@ that live in the test's own event loop, so it runs in neither. asyncio's default
 loop is of no use for a link of 1 ms: epoll counts in whole milliseconds, rounded
 up, so that a timer of 0.2 ms fires after 1.1 (measured). An epoll descriptor is
 itself a descriptor that select() can wait for, and select() counts in
-microseconds: timers then fire 0.08 ms late at the median, and 0.01 ms with the
-thread's timer slack lowered where the system can do that.
+microseconds: timers then fire 0.09 ms late at the median, and 0.04 ms late with
+the thread's timer slack lowered, where the system can do that.
 """
 
 from __future__ import annotations

@@ -25,7 +25,10 @@ class Proxy(Controls):
     """A faulty network between clients and one server; open from `with` to its end.
 
     `latency` is the link's round-trip time in seconds. The proxy's own work comes
-    on top of it: about 0.15 ms in a process that does nothing else meanwhile.
+    on top of it. Measured, a GET over loopback, medians: 0.04 ms without a proxy,
+    0.1 to 0.2 ms with one, 1.23 to 1.4 ms at a latency of 0.001; a pipeline of
+    1,000 takes 9 ms more than without, 8 MB of reply 3 ms more. Opening a
+    connection takes no such time, and bandwidth is not limited.
     """
 
     def __init__(
