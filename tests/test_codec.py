@@ -243,3 +243,19 @@ def test_every_prefix_of_an_element_is_refused() -> None:
         for length in range(len(element)):
             with pytest.raises(UndecodableError):
                 decode(element[:length])
+
+
+def test_a_broken_chunk_without_our_envelope_is_read_without_parsing_it_again() -> None:
+    chunk = {"name": "f", "args": '{"a" x' + "y" * 1_000_000, "id": "1", "index": 0}
+    row = {"type": "AIMessageChunk", "data": {"content": "", "tool_call_chunks": [chunk]}}
+    message = decode(json.dumps(row))[0]
+    assert isinstance(message, AIMessageChunk)
+    assert message.tool_call_chunks == [chunk]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_only_utf_8_is_read(encoding: str) -> None:
+    with pytest.raises(UndecodableError, match="not JSON"):
+        decode(stored(HumanMessage("x")).decode().encode(encoding))
+    with pytest.raises(UndecodableError):
+        decode("\ud800")

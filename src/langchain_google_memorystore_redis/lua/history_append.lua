@@ -31,11 +31,12 @@ for first = 4, #ARGV, 1000 do
   length = redis.call('RPUSH', key, unpack(ARGV, first, math.min(first + 999, #ARGV)))
 end
 if most > 0 and length > most then
-  -- A tool result whose call is cut off goes with it: no chat model accepts it.
+  -- A tool result whose call is cut off goes with it: no chat model accepts it. There are a few
+  -- to a call; the bound is for lists of nothing else, which would take the server seconds.
   local results = { tool = true, ToolMessageChunk = true, ['function'] = true, FunctionMessageChunk = true }
   local cut = length - most
   local front = redis.call('LINDEX', key, cut)
-  while front and results[string.match(front, '^{"type": ?"(%a+)"') or ''] do
+  while front and cut < length - most + 1000 and results[string.match(front, '^{"type": ?"(%a+)"') or ''] do
     cut = cut + 1
     front = redis.call('LINDEX', key, cut)
   end
