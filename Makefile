@@ -40,6 +40,15 @@ test: servers  ## install what the tests need and run them all
 test-lowest: .venv-lowest/.dev servers  ## run the tests with the lowest versions pyproject.toml admits
 	.venv-lowest/bin/python -m pytest -n 2 --dist worksteal
 
+.PHONY: soak
+soak: servers  ## 20,000 and more appends through a faulty network; prints what it did
+	$(BIN)/python -m tests.soak
+
+.PHONY: bench
+bench: servers  ## measure against other packages, about 5 minutes; ARGS=--quick for one
+	$(PIP) matplotlib==3.11.2 rich==15.0.0
+	$(BIN)/python -m benchmarks $(ARGS)
+
 .PHONY: lint
 lint: .venv/.dev  ## check style and types
 	$(BIN)/ruff format --check .
@@ -51,6 +60,14 @@ format: .venv/.dev  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.venv/.docs: .venv/.demo requirements/docs.txt
+	$(PIP) --requirement requirements/docs.txt
+	touch $@
+
+.PHONY: docs
+docs: .venv/.docs  ## build the documentation into site/ and check its links
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 .PHONY: lock
 lock: .venv/.dev  ## pin the newest and the lowest versions that pyproject.toml admits
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras \
@@ -58,7 +75,9 @@ lock: .venv/.dev  ## pin the newest and the lowest versions that pyproject.toml 
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras \
 		--group dev --resolution lowest-direct --output-file requirements/lowest.txt \
 		pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --group docs \
+		--constraint requirements/dev.txt --output-file requirements/docs.txt pyproject.toml
 
 .PHONY: clean
 clean:  ## remove what make has made
-	rm -rf .venv .venv-lowest .servers .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf site .venv .venv-lowest .servers .mypy_cache .pytest_cache .ruff_cache .hypothesis

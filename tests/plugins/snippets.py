@@ -52,6 +52,6 @@ def _names_of_docstrings(
 pytest_collect_file = Sybil(
     path=str(Path(__file__).parents[2]),
     parsers=[PythonCodeBlockParser()],
-    patterns=["README.md", "docs/*.md"],
+    patterns=["README.md", "docs/**/*.md"],
     fixtures=["documented_server"],
 ).pytest()
