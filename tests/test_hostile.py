@@ -9,6 +9,8 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +195,11 @@ async def test_corrupt_elements_are_skipped_or_named_and_left_alone(
     first, last = (order.index(True) for order in _where(elements, set(corrupt)))
 
     strict, lenient = door.open("s"), door.open("s", on_corrupt="skip")
-    reads = (strict.messages, strict.iterated, lambda: strict.get_messages(-len(elements)))
+    reads: tuple[Callable[[], Awaitable[Any]], ...] = (
+        strict.messages,
+        strict.iterated,
+        partial(strict.get_messages, -len(elements)),
+    )
     for read, index in zip(reads, (first, first, first - len(elements)), strict=True):
         with pytest.raises(CorruptEntryError) as caught:
             await read()

@@ -150,7 +150,7 @@ async def test_an_append_waits_for_the_replicas_it_asks_for(
 async def test_a_stalled_replica_is_reported_and_the_messages_are_stored_once(
     replicated_door: Door, replicated: list[Server]
 ) -> None:
-    history = replicated_door.open(replicas_ack=2, replicas_ack_timeout=0.1)
+    history = replicated_door.open(replicas_ack=2, replicas_ack_timeout=0.5)
     messages = turn()
     replicated[2].pause()
     try:
@@ -195,7 +195,7 @@ async def test_an_append_to_a_cluster_waits_for_the_replica_of_its_node(servers:
                 await history.add_messages(turn())
                 assert await history.messages() == turn()
             with pytest.raises(NotReplicatedError, match="1 of 2"):
-                await door.open("two", replicas_ack=2, replicas_ack_timeout=0.1).add_messages(
+                await door.open("two", replicas_ack=2, replicas_ack_timeout=0.5).add_messages(
                     turn()
                 )
         await awaited.aclose()

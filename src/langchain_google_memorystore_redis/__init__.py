@@ -1,5 +1,10 @@
 """Conversation memory for LangChain and LangGraph in Google Cloud Memorystore."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from langchain_google_memorystore_redis.chat_message_history import (
     Entry,
     MemorystoreChatMessageHistory,
@@ -7,22 +12,33 @@ from langchain_google_memorystore_redis.chat_message_history import (
 from langchain_google_memorystore_redis.errors import (
     ArgumentTypeError,
     AsyncClientError,
+    ClusterChangedError,
     CorruptEntryError,
+    CredentialsError,
+    EmbeddedServerError,
     HistoryChangedError,
     InvalidArgumentError,
     InvalidClientError,
     InvalidMessageError,
     MemorystoreError,
     MessageIndexError,
+    MissingExtraError,
     NotReplicatedError,
     SessionExistsError,
     WrongTypeError,
 )
 
+if TYPE_CHECKING:
+    from langchain_google_memorystore_redis.checkpoint import MemorystoreSaver
+    from langchain_google_memorystore_redis.connection import aconnect, connect
+
 __all__ = [
     "ArgumentTypeError",
     "AsyncClientError",
+    "ClusterChangedError",
     "CorruptEntryError",
+    "CredentialsError",
+    "EmbeddedServerError",
     "Entry",
     "HistoryChangedError",
     "InvalidArgumentError",
@@ -30,8 +46,38 @@ __all__ = [
     "InvalidMessageError",
     "MemorystoreChatMessageHistory",
     "MemorystoreError",
+    "MemorystoreSaver",
     "MessageIndexError",
+    "MissingExtraError",
     "NotReplicatedError",
     "SessionExistsError",
     "WrongTypeError",
+    "aconnect",
+    "connect",
 ]
+
+# What is imported when it is first asked for: the module, and the extra that importing it needs.
+_LAZY = {
+    "MemorystoreSaver": ("checkpoint", "langgraph"),
+    "aconnect": ("connection", None),
+    "connect": ("connection", None),
+}
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+if not TYPE_CHECKING:  # or it would answer a type checker for names that do not exist
+
+    def __getattr__(name: str) -> Any:
+        """Import what not every user needs; says which extra to install if that is missing."""
+        if name not in _LAZY:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, extra = _LAZY[name]
+        try:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+        except ModuleNotFoundError as error:
+            if extra is None or (error.name or __name__).startswith(__name__):
+                raise
+            raise MissingExtraError(extra, name) from error

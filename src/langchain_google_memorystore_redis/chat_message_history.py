@@ -21,13 +21,14 @@ from langchain_google_memorystore_redis._engine.clients import runners_for
 from langchain_google_memorystore_redis._engine.keys import session_key
 from langchain_google_memorystore_redis._ops.batch import as_messages
 from langchain_google_memorystore_redis._ops.history import Cursor, HistoryOps
-from langchain_google_memorystore_redis._ops.outbox import OUTBOX
+from langchain_google_memorystore_redis._ops.outbox import outbox_of
 from langchain_google_memorystore_redis._ops.settings import (
     milliseconds,
     not_negative,
     one_of,
     positive,
 )
+from langchain_google_memorystore_redis.display import Display
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Entry:
         return cls(message, entry_id, None if at is None else datetime.fromtimestamp(at / 1e3, UTC))
 
 
-class MemorystoreChatMessageHistory(BaseChatMessageHistory):
+class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
     """The messages of one chat session, in Memorystore for Redis, Redis Cluster or Valkey.
 
     Args:
@@ -106,7 +107,7 @@ class MemorystoreChatMessageHistory(BaseChatMessageHistory):
         )
         self._sync, self._async = runners_for(client, async_client)
         self._client = client
-        self._known = -1
+        self._outbox = outbox_of(client)
         self._settings: dict[str, Any] = {
             "ttl": ttl,
             "async_client": async_client,
@@ -252,7 +253,7 @@ class MemorystoreChatMessageHistory(BaseChatMessageHistory):
 
         If it raises an error of the connection, the batch may or may not be stored. Call it
         again with the same message objects, unchanged, on this or another history object of
-        the session in this process: the batch is then stored once.
+        the session with the same client: the batch is then stored once.
 
         Example:
             >>> from langchain_core.messages import AIMessage, HumanMessage
@@ -261,14 +262,16 @@ class MemorystoreChatMessageHistory(BaseChatMessageHistory):
             3
         """
         if batch := as_messages(messages):
-            with OUTBOX.sending(self._ops.key, batch, self._known) as sent:
-                self._known = self._sync.drive(self._ops.append(sent))
+            with self._outbox.sending(self._ops.key, batch) as sent:
+                length = self._sync.drive(self._ops.append(sent))
+            self._outbox.saw(self._ops.key, length)
 
     async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Async twin of `add_messages`."""
         if batch := as_messages(messages):
-            with OUTBOX.sending(self._ops.key, batch, self._known) as sent:
-                self._known = await self._async.drive(self._ops.append(sent))
+            with self._outbox.sending(self._ops.key, batch) as sent:
+                length = await self._async.drive(self._ops.append(sent))
+            self._outbox.saw(self._ops.key, length)
 
     def add_message(self, message: BaseMessage) -> None:
         """Append one message; `add_messages` costs the same for any number. One round trip.
@@ -360,7 +363,7 @@ class MemorystoreChatMessageHistory(BaseChatMessageHistory):
         return f"{type(self).__name__}(key={self.key!r}, client={client})"
 
     def _saw(self, messages: list[BaseMessage]) -> list[BaseMessage]:
-        self._known = len(messages)
+        self._outbox.saw(self._ops.key, len(messages))
         return messages
 
     def _open(self, session_id: str) -> MemorystoreChatMessageHistory:

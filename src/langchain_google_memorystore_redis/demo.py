@@ -8,7 +8,6 @@ answers from rules, so the demo needs no network, key or cost.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import textwrap
@@ -25,8 +24,10 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.runnables.history import RunnableWithMessageHistory
 
 from langchain_google_memorystore_redis.chat_message_history import MemorystoreChatMessageHistory
+from langchain_google_memorystore_redis.transcript import Turn
 
 TEMPERATURES = {"Zurich": "12 °C, light rain", "Nairobi": "24 °C, sunny"}
+_COLOURS = {"user": "32", "assistant": "35", "tool": "33"}
 
 
 def answer(messages: Sequence[BaseMessage]) -> AIMessage:
@@ -133,15 +134,10 @@ class Screen:
 
     def message(self, session: str, message: BaseMessage) -> None:
         """A message of a transcript."""
-        colour, who, text = "32", "you", str(message.text)
-        if isinstance(message, AIMessage):
-            colour, who = "35", "assistant"
-            for call in message.tool_calls:
-                arguments = ", ".join(f"{k}={json.dumps(v)}" for k, v in call["args"].items())
-                text = f"→ {call['name']}({arguments})"
-        elif isinstance(message, ToolMessage):
-            colour, who, text = "33", "tool", f"← {text}"
-        print(f"  {self._paint('2', session):<8} {self._paint(colour, f'{who:>9}')}  {text}")
+        turn = Turn.of(message)
+        who = self._paint(_COLOURS.get(turn.kind, "31"), f"{turn.who:>9}")
+        for line in turn.lines:
+            print(f"  {self._paint('2', f'{session:<4}')} {who}  {line}")
 
 
 def tutorial(client: redis.Redis, screen: Screen, prefix: str) -> None:
@@ -203,14 +199,19 @@ def conversations(client: redis.Redis, screen: Screen, prefix: str) -> None:
     screen.say("Both sessions are cleared again.")
 
 
-def main() -> None:
+def run(client: redis.Redis, name: str) -> None:
     """Run the demo under a key prefix of its own, so that it touches no session of yours."""
     screen = Screen()
     prefix = f"demo:{uuid.uuid4().hex[:8]}:"
+    screen.say(f"Connected to {name}.")
+    tutorial(client, screen, prefix)
+    conversations(client, screen, prefix)
+
+
+def main() -> None:
+    """Run the demo on the server of `REDIS_URL`, or on an embedded one."""
     with server() as (client, name):
-        screen.say(f"Connected to {name}.")
-        tutorial(client, screen, prefix)
-        conversations(client, screen, prefix)
+        run(client, name)
 
 
 if __name__ == "__main__":

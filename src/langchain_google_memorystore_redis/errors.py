@@ -11,7 +11,11 @@
     ├── MessageIndexError         (IndexError)             no message at that index
     ├── NotReplicatedError        (RuntimeError)           stored, but on too few replicas yet
     ├── SessionExistsError        (ValueError)             the target of a copy is taken
-    └── HistoryChangedError       (RuntimeError)           cut by someone else while being read
+    ├── HistoryChangedError       (RuntimeError)           cut by someone else while being read
+    ├── ClusterChangedError       (RuntimeError)           a node left while its keys were listed
+    ├── MissingExtraError         (ImportError)            an optional package is not installed
+    ├── EmbeddedServerError       (RuntimeError)           the embedded server cannot be used
+    └── CredentialsError          (RuntimeError)           no IAM token can be had
 
 Strategy: an error says what was wrong, with which session, and what to do, and carries the
 same as attributes. Errors of the client library (connection lost, out of memory, permission
@@ -26,13 +30,17 @@ from typing import Any
 __all__ = [
     "ArgumentTypeError",
     "AsyncClientError",
+    "ClusterChangedError",
     "CorruptEntryError",
+    "CredentialsError",
+    "EmbeddedServerError",
     "HistoryChangedError",
     "InvalidArgumentError",
     "InvalidClientError",
     "InvalidMessageError",
     "MemorystoreError",
     "MessageIndexError",
+    "MissingExtraError",
     "NotReplicatedError",
     "SessionExistsError",
     "WrongTypeError",
@@ -78,12 +86,13 @@ class AsyncClientError(InvalidClientError):
 
 
 class WrongTypeError(MemorystoreError, TypeError):
-    """The key holds another Redis type than a list; it was left as it is. `key` names it."""
+    """The key holds another Redis type than ours; it was left as it is. `key` names it."""
 
     def __init__(self, key: str) -> None:
         super().__init__(
-            f"key {key!r} holds another Redis type than a chat history (a list); it was not "
-            "changed. Choose another session_id or key_prefix, or remove the key yourself."
+            f"key {key!r} (or another of the same thread) holds another Redis type than this "
+            "package keeps there; it was not changed. Choose another session_id, thread_id or "
+            "key_prefix, or remove the key yourself."
         )
         self.key = key
 
@@ -149,6 +158,42 @@ class HistoryChangedError(MemorystoreError, RuntimeError):
             "it was being read page by page. Read it again."
         )
         self.session_id = session_id
+
+
+class ClusterChangedError(MemorystoreError, RuntimeError):
+    """A node left the cluster, or is no primary any more, while its keys were being listed."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(
+            f"node {node} left the cluster while its keys were being listed. Run it again."
+        )
+        self.node = node
+
+
+class MissingExtraError(MemorystoreError, ImportError):
+    """What was asked for needs an optional package that is not installed. `extra` names it."""
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the extra {extra!r}: "
+            f'pip install "langchain-google-memorystore-redis[{extra}]"'
+        )
+        self.extra = extra
+
+
+class EmbeddedServerError(MemorystoreError, RuntimeError):
+    """The embedded server cannot be started or reached. `folder` is its data folder, or None."""
+
+    def __init__(self, folder: str | None, problem: str) -> None:
+        super().__init__(f"embedded server{f' in {folder}' if folder else ''}: {problem}")
+        self.folder = folder
+
+
+class CredentialsError(MemorystoreError, RuntimeError):
+    """There is no valid IAM token, and Google gives none."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"no IAM token to log in with: {problem}")
 
 
 def translate(error: Exception, wire: tuple[Any, ...]) -> Exception:

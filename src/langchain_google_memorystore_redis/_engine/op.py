@@ -22,6 +22,8 @@ class Op(Generic[T]):
     decode: Callable[[Any], T]
     source: str | None = None
     """The Lua text, for a server that does not know the script of an EVALSHA."""
+    node: str | None = None
+    """The primary of a cluster to ask, by a name that `PRIMARIES` gave; None: the key says."""
 
     @property
     def with_source(self) -> tuple[Any, ...]:
@@ -35,7 +37,13 @@ class Op(Generic[T]):
         return key
 
 
-Step: TypeAlias = Op[Any] | tuple[Op[Any], ...]
+class Primaries:
+    """Asks for the names of a cluster's primaries; `(None,)` on one server. No round trip."""
+
+
+PRIMARIES = Primaries()
+
+Step: TypeAlias = Op[Any] | tuple[Op[Any], ...] | Primaries
 """One operation, or several that travel together: one round trip either way."""
 
 Flow: TypeAlias = Generator[Step, Any, T]

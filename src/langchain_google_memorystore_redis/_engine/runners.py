@@ -12,10 +12,17 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
-from langchain_google_memorystore_redis._engine.op import Flow, Op, Step
-from langchain_google_memorystore_redis.errors import AsyncClientError, translate
+from langchain_google_memorystore_redis._engine.op import Flow, Op, Primaries, Step
+from langchain_google_memorystore_redis.errors import (
+    AsyncClientError,
+    ClusterChangedError,
+    translate,
+)
 
 T = TypeVar("T")
+
+_MOST_MOVES = 3
+"""How often a key is followed to another node of a cluster."""
 
 
 class BlockingRunner(Protocol):
@@ -63,11 +70,24 @@ def _script_unknown(error: Exception, op: Op[Any]) -> bool:
     return op.source is not None and type(error).__name__ == "NoScriptError"
 
 
-def _options(client: Any, key: bytes) -> dict[str, Any]:
-    """For the commands of a pipeline; in a cluster they all go to the node that owns `key`."""
-    if not hasattr(client, "get_node_from_key"):
+def _failed(replies: Sequence[Any]) -> list[Exception]:
+    return [reply for reply in replies if isinstance(reply, Exception)]
+
+
+def _primaries(client: Any) -> tuple[str | None, ...]:
+    if not hasattr(client, "get_primaries"):
+        return (None,)
+    return tuple(node.name for node in client.get_primaries())
+
+
+def _node(client: Any, name: str | None) -> dict[str, Any]:
+    """For a command that goes to one primary of a cluster, whatever its key."""
+    if name is None:
         return {"NEVER_DECODE": True}
-    return {"NEVER_DECODE": True, "target_nodes": client.get_node_from_key(key)}
+    node = client.get_node(node_name=name)
+    if node is None:
+        raise ClusterChangedError(name)
+    return {"NEVER_DECODE": True, "target_nodes": node}
 
 
 class Runner:
@@ -75,31 +95,50 @@ class Runner:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self._is_cluster = hasattr(client, "nodes_manager")
 
     def run(self, op: Op[T]) -> T:
         """Send one operation; twice when the server does not know its script yet."""
         with _Translated(op.wire):
+            options = _node(self._client, op.node)
             try:
-                reply = self._client.execute_command(*op.wire, NEVER_DECODE=True)
+                reply = self._client.execute_command(*op.wire, **options)
             except Exception as error:
                 if not _script_unknown(error, op):
                     raise
-                reply = self._client.execute_command(*op.with_source, NEVER_DECODE=True)
+                reply = self._client.execute_command(*op.with_source, **options)
         return op.decode(reply)
 
     def run_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
         """Send operations over one connection, to the node of the first one's key.
 
-        If that node changes meanwhile, the client sends some of them elsewhere: then again, all.
+        In a cluster whose nodes have changed, the first alone finds its way; then again, all.
         """
         with _Translated(ops[0].wire):
-            options = None
-            while options != (options := _options(self._client, ops[0].key)):
-                with self._client.pipeline(transaction=False) as pipe:
-                    for op in ops:
-                        pipe.execute_command(*op.with_source, **options)
-                    replies = pipe.execute()
+            replies = self._send_together(ops)
+            for _ in range(_MOST_MOVES):
+                if not (_failed(replies) and self._is_cluster):
+                    break
+                self._client.execute_command(*ops[0].with_source)
+                replies = self._send_together(ops)
+            for error in _failed(replies):
+                raise error
         return [op.decode(reply) for op, reply in zip(ops, replies, strict=True)]
+
+    def _send_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
+        client = self._client
+        if self._is_cluster:
+            # Not a cluster's pipeline: it sends what failed again one by one, on any connection.
+            client = client.get_redis_connection(client.get_node_from_key(ops[0].key))
+        with client.pipeline(transaction=False) as pipe:
+            for op in ops:
+                pipe.execute_command(*op.with_source, NEVER_DECODE=True)
+            try:
+                return list(pipe.execute(raise_on_error=False))
+            except Exception as error:
+                if not self._is_cluster:
+                    raise
+                return [error]
 
     def drive(self, flow: Flow[T]) -> T:
         """Run a flow to its end."""
@@ -109,7 +148,10 @@ class Runner:
                 step: Step = flow.send(answer)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
-            answer = self.run(step) if isinstance(step, Op) else self.run_together(step)
+            if isinstance(step, Primaries):
+                answer = _primaries(self._client)
+            else:
+                answer = self.run(step) if isinstance(step, Op) else self.run_together(step)
 
 
 class AsyncRunner:
@@ -127,12 +169,13 @@ class AsyncRunner:
                 # cluster closes connections under them (AttributeError). This waits its turn, and
                 # is a no-op from then on. Remove when execute_command does the same.
                 await self._client.initialize()
+            options = _node(self._client, op.node)
             try:
-                reply = await self._client.execute_command(*op.wire, NEVER_DECODE=True)
+                reply = await self._client.execute_command(*op.wire, **options)
             except Exception as error:
                 if not _script_unknown(error, op):
                     raise
-                reply = await self._client.execute_command(*op.with_source, NEVER_DECODE=True)
+                reply = await self._client.execute_command(*op.with_source, **options)
         return op.decode(reply)
 
     async def run_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
@@ -140,13 +183,26 @@ class AsyncRunner:
         with _Translated(ops[0].wire):
             if self._is_cluster:
                 await self._client.initialize()
-            options = None
-            while options != (options := _options(self._client, ops[0].key)):
-                async with self._client.pipeline(transaction=False) as pipe:
-                    for op in ops:
-                        pipe.execute_command(*op.with_source, **options)
-                    replies = await pipe.execute()
+            replies = await self._send_together(ops)
+            for _ in range(_MOST_MOVES):
+                if not (_failed(replies) and self._is_cluster):
+                    break
+                await self._client.execute_command(*ops[0].with_source)
+                replies = await self._send_together(ops)
+            for error in _failed(replies):
+                raise error
         return [op.decode(reply) for op, reply in zip(ops, replies, strict=True)]
+
+    async def _send_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
+        options: dict[str, Any] = {"NEVER_DECODE": True}
+        stay = {}
+        if self._is_cluster:
+            options["target_nodes"] = self._client.get_node_from_key(ops[0].key)
+            stay["allow_redirections"] = False
+        async with self._client.pipeline(transaction=False) as pipe:
+            for op in ops:
+                pipe.execute_command(*op.with_source, **options)
+            return list(await pipe.execute(raise_on_error=False, **stay))
 
     async def drive(self, flow: Flow[T]) -> T:
         """Async twin of `Runner.drive`."""
@@ -156,7 +212,12 @@ class AsyncRunner:
                 step: Step = flow.send(answer)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
-            answer = await (self.run(step) if isinstance(step, Op) else self.run_together(step))
+            if isinstance(step, Primaries):
+                if self._is_cluster:
+                    await self._client.initialize()
+                answer = _primaries(self._client)
+            else:
+                answer = await (self.run(step) if isinstance(step, Op) else self.run_together(step))
 
 
 class ThreadRunner:
@@ -182,10 +243,10 @@ class NoRunner:
 
     def _refuse(self) -> AsyncClientError:
         return AsyncClientError(
-            f"this history has only an asyncio client ({self._client}), which a blocking method "
-            "cannot use. Await the method of the same name with an 'a' in front (messages: "
-            "aget_messages(), add_messages: aadd_messages(), clear: aclear(), len(): acount(), "
-            "an index or slice: aget_messages(start, stop), for: async for), or give the history "
+            f"there is only an asyncio client here ({self._client}), which a blocking method "
+            "cannot use. Await the method of the same name with an 'a' in front (an agent: "
+            "ainvoke(); of a history, messages: aget_messages(), len(): acount(), an index or "
+            "slice: aget_messages(start, stop), for: async for), or give "
             "a blocking client and this one as async_client."
         )
 

@@ -170,6 +170,12 @@ class HistoryOps:
             return Page(got, first), None
         return Page(got[:PAGE], first), Cursor(start + PAGE, stop, got[PAGE])
 
+    def newest(self, most: int) -> Flow[Page]:
+        """The last `most` elements and where they are: one round trip, which renews nothing."""
+        read = Op(("LRANGE", self.key, -most, -1), list[bytes])
+        length, elements = yield self.count(), read
+        return Page(elements, length - len(elements))
+
     def _find(self, element: bytes, before: int) -> Flow[int]:
         """The index below `before` that an element has moved to, since trims cut the front."""
         while before > 0:

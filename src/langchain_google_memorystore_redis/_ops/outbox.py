@@ -1,15 +1,19 @@
-"""Appends whose outcome is unknown, so that repeating one stores it once.
+"""What a process remembers of its appends, so that each is stored once.
 
 Strategy: an append that raises may have been stored: the reply can be lost. Its batch is kept
 here, and an append of the very same message objects to the same session sends that batch again,
 ids and all, which the server stores once. Objects are compared by identity and must not have
-changed: equal text said twice is two messages. One outbox serves the process, because LangChain
-makes a history object for every turn.
+changed: equal text said twice is two messages.
+
+A batch also says how long its writer knew the session to be, which bounds how far back the server
+looks for it. LangChain makes a history object for every turn, so both are remembered for a client
+and not for a history.
 """
 
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -20,23 +24,36 @@ from langchain_google_memorystore_redis._ops.batch import Batch
 _MOST_BATCHES = 256
 """The oldest of more is forgotten; its messages would be new ones if they were added again."""
 
+_MOST_SESSIONS = 10_000
+"""The one used longest ago is forgotten; its next append makes the server look further back."""
+
 _Name = tuple[bytes, tuple[int, ...]]
 
 
 class Outbox:
-    """Batches that raised, by session and message objects."""
+    """The appends of one client."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._lengths: dict[bytes, int] = {}
         # The messages are held as well, so that no other object takes their identity.
         self._unconfirmed: dict[_Name, tuple[Sequence[BaseMessage], Batch]] = {}
 
+    def saw(self, key: bytes, length: int) -> None:
+        """Note how many messages a session was just seen to hold."""
+        with self._lock:
+            self._lengths.pop(key, None)
+            self._lengths[key] = length
+            if len(self._lengths) > _MOST_SESSIONS:
+                del self._lengths[next(iter(self._lengths))]
+
     @contextmanager
-    def sending(self, key: bytes, messages: Sequence[BaseMessage], known: int) -> Iterator[Batch]:
+    def sending(self, key: bytes, messages: Sequence[BaseMessage]) -> Iterator[Batch]:
         """The batch to send for these messages; kept if the body raises, whatever it raises."""
         name = (key, tuple(map(id, messages)))
         with self._lock:
             _, unconfirmed = self._unconfirmed.pop(name, (None, None))
+            known = self._lengths.get(key, -1)
         if unconfirmed is not None and unconfirmed.holds(messages):
             batch = unconfirmed
         else:
@@ -51,4 +68,14 @@ class Outbox:
             raise
 
 
-OUTBOX = Outbox()
+_OUTBOXES: weakref.WeakKeyDictionary[object, Outbox] = weakref.WeakKeyDictionary()
+_LOCK = threading.Lock()
+
+
+def outbox_of(client: object) -> Outbox:
+    """The outbox of a client, which lives as long as the client does."""
+    with _LOCK:
+        try:
+            return _OUTBOXES.setdefault(client, Outbox())
+        except TypeError:  # an object of the user's own that cannot be held weakly
+            return Outbox()

@@ -9,10 +9,11 @@ local key, ttl, most, known = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV
 local length = redis.call('LLEN', key)
 
 -- A batch sent before is among the entries that the writer did not know of. A trim moves those
--- to lower indices, so a few more are looked at; the upper bound keeps the server responsive.
-local window = 256
+-- to lower indices, so a few more are looked at; the upper bound keeps the server responsive. A
+-- writer that does not know the session, or knew one that was cut since, has the upper bound.
+local window = 10000
 if known >= 0 and known <= length then
-  window = math.max(64, math.min(length - known, 10000))
+  window = math.max(64, math.min(length - known, window))
 end
 local last = ARGV[#ARGV]
 local found = redis.pcall('LPOS', key, last, 'RANK', -1, 'MAXLEN', window)

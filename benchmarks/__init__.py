@@ -1,0 +1,1 @@
+"""What an operation costs, next to what its peers and redis-py itself need: `make bench`."""

@@ -1,0 +1,169 @@
+"""Sessions as lines of text, and rows of other packages.
+
+Strategy: a row is an element in its place in a session. A line of JSONL carries the element's own
+bytes, so that what is read back is the same to the byte, and is still JSON that other tools read;
+an element that is no JSON travels in base64. Everything that comes from elsewhere is made the same
+each time it is read, entry ids included: an import that is run again finds its own work.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode, urlsafe_b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from langchain_core.messages import (
+    BaseMessage,
+    convert_to_messages,
+    convert_to_openai_messages,
+    messages_from_dict,
+)
+
+from langchain_google_memorystore_redis._codec.encode import encode
+from langchain_google_memorystore_redis.errors import InvalidArgumentError
+
+
+class Row(NamedTuple):
+    """An element and its place."""
+
+    session_id: str
+    position: int
+    element: bytes
+
+
+def to_jsonl(row: Row) -> bytes:
+    """A line of JSONL for one row, without the line's end."""
+    head = _head(row.session_id, row.position)
+    if _is_json_line(row.element):
+        return head + b'"element": ' + row.element + b"}"
+    return head + b'"base64": "' + b64encode(row.element) + b'"}'
+
+
+def _from_jsonl(line: bytes, number: int) -> Iterator[Row]:
+    """The row of line `number`; raises `InvalidArgumentError` if it is none."""
+    fields = _parse(line, number)
+    session_id, index = fields.get("session_id"), fields.get("index")
+    if not isinstance(session_id, str) or type(index) is not int or index < 0:
+        raise _wrong(number, 'has no "session_id" and "index"; is it in another format?')
+    if isinstance(fields.get("base64"), str):
+        try:
+            yield Row(session_id, index, b64decode(fields["base64"], validate=True))
+        except ValueError as error:
+            raise _wrong(number, f"holds broken base64 ({error})") from error
+        return
+    if not isinstance(fields.get("element"), dict):
+        raise _wrong(number, 'has no "element"')
+    head = _head(session_id, index) + b'"element": '
+    line = line.strip()
+    if line.startswith(head):
+        yield Row(session_id, index, line[len(head) : -1])
+    else:  # another program wrote the line anew
+        yield Row(session_id, index, json.dumps(fields["element"]).encode())
+
+
+def to_openai(session_id: str, messages: Sequence[BaseMessage]) -> bytes:
+    """A session in one line: its messages as OpenAI's chat completions take them."""
+    converted = convert_to_openai_messages(list(messages))
+    return json.dumps({"session_id": session_id, "messages": converted}).encode()
+
+
+def _from_openai(line: bytes, number: int) -> Iterator[Row]:
+    """The rows of a session in OpenAI's format; raises `InvalidArgumentError`."""
+    fields = _parse(line, number)
+    # OpenAI's own files have no place for an id of the conversation.
+    session_id = fields.get("session_id", f"conversation-{number}")
+    if not isinstance(session_id, str) or not isinstance(fields.get("messages"), list):
+        raise _wrong(number, 'has no "messages"; is it in another format?')
+    try:
+        messages = convert_to_messages(fields["messages"])
+    except Exception as error:
+        # LangChain raises whatever its constructors and validators raise.
+        raise _wrong(number, f"holds messages that LangChain cannot read: {error}") from error
+    for index, message in enumerate(messages):
+        place = json.dumps([session_id, index]).encode()
+        entry_id = urlsafe_b64encode(sha256(place).digest()[:9]).decode()
+        yield Row(session_id, index, _without_time(encode(message, index, entry_id, 0)))
+
+
+def from_langchain_redis(documents: Iterable[bytes | str]) -> Iterator[Row]:
+    """The rows of the documents that langchain-redis keeps for one or more sessions, in order.
+
+    A document is what JSON.GET answers, with or without the path "$", which puts it in brackets.
+    Raises `InvalidArgumentError` for a document that is none of its messages.
+    """
+    found: list[tuple[str, float, str, BaseMessage]] = []
+    for number, document in enumerate(documents, 1):
+        text = document.encode() if isinstance(document, str) else document
+        text = text.strip().removeprefix(b"[").removesuffix(b"]")
+        if not text:
+            continue
+        fields = _parse(text, number)
+        try:
+            (message,) = messages_from_dict([{"type": fields["type"], "data": fields["data"]}])
+            at = (str(fields["session_id"]), float(fields["timestamp"]), str(fields["message_id"]))
+        except Exception as error:
+            raise _wrong(number, f"is no document of langchain-redis ({error!r:.80})") from error
+        found.append((*at, message))
+    found.sort(key=lambda one: one[:3])
+    session: str | None = None
+    index = 0
+    for session_id, timestamp, message_id, message in found:
+        index = index + 1 if session_id == session else 0
+        session = session_id
+        yield Row(session_id, index, encode(message, index, message_id, int(timestamp * 1000)))
+
+
+def _each(
+    read: Callable[[bytes, int], Iterator[Row]],
+) -> Callable[[Iterable[bytes | str]], Iterator[Row]]:
+    def rows(lines: Iterable[bytes | str]) -> Iterator[Row]:
+        for number, line in enumerate(lines, 1):
+            text = line.encode() if isinstance(line, str) else line
+            if text.strip():
+                yield from read(text, number)
+
+    return rows
+
+
+READERS: Mapping[str, Callable[[Iterable[bytes | str]], Iterator[Row]]] = {
+    "jsonl": _each(_from_jsonl),
+    "openai": _each(_from_openai),
+    "langchain-redis": from_langchain_redis,
+}
+"""What reads the lines of a file, by its format. They raise `InvalidArgumentError`."""
+
+
+def _head(session_id: str, index: int) -> bytes:
+    return json.dumps({"session_id": session_id, "index": index}).encode()[:-1] + b", "
+
+
+def _is_json_line(element: bytes) -> bool:
+    if not element.startswith(b"{") or b"\n" in element or b"\r" in element:
+        return False
+    try:
+        json.loads(element.decode())
+    except (ValueError, RecursionError):
+        return False
+    return element.endswith(b"}")
+
+
+def _without_time(element: bytes) -> bytes:
+    # A time that is not known must not be invented; the entry then reads as one of release 0.3.0.
+    cut = element.rindex(b',"ts":' if element.endswith(b',"ts":0}') else b', "ts":')
+    return element[:cut] + b"}"
+
+
+def _parse(line: bytes, number: int) -> Mapping[str, Any]:
+    try:
+        fields = json.loads(line)  # not orjson: lone surrogates and NaN must come through
+    except (ValueError, RecursionError) as error:
+        raise _wrong(number, f"is no JSON ({error})") from error
+    if not isinstance(fields, dict):
+        raise _wrong(number, "is no JSON object")
+    return fields
+
+
+def _wrong(number: int, problem: str) -> InvalidArgumentError:
+    return InvalidArgumentError(f"line {number}", problem)

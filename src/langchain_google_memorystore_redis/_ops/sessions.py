@@ -1,0 +1,230 @@
+"""The operations on all sessions under a prefix.
+
+Strategy: sessions are found by SCAN, node by node, and a page of keys is then asked about or
+deleted in one pipeline, since all of them live on the node that listed them. Whether a key is a
+session at all is decided by the server, in the same step that describes or deletes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import Any
+
+from langchain_google_memorystore_redis._codec.exchange import Row
+from langchain_google_memorystore_redis._engine.keys import (
+    keys_pattern,
+    session_id_of,
+    session_key,
+)
+from langchain_google_memorystore_redis._engine.op import PRIMARIES, Flow, Op, ask
+from langchain_google_memorystore_redis._engine.scripts import Script
+from langchain_google_memorystore_redis._ops.history import Cursor, HistoryOps
+from langchain_google_memorystore_redis.errors import WrongTypeError
+
+SCAN_COUNT = 1_000
+"""Keys that one SCAN looks at; the server does nothing else meanwhile, for less than 1 ms."""
+
+PAGE = 500
+"""Messages that one round trip of an import moves at the most."""
+
+_PAGE_BYTES = 1_000_000
+_DESCRIBE = Script("sessions_describe")
+_DELETE = Script("sessions_delete")
+_IMPORT = Script("sessions_import")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What is known of a session without reading it."""
+
+    session_id: str
+    messages: int
+    size_bytes: int | None
+    """Memory it takes; None where the user may not ask (MEMORY USAGE)."""
+    first_written_at: datetime | None
+    """By the writer's clock, in UTC; None if release 0.3.0 or an import wrote it."""
+    last_written_at: datetime | None
+    expires_in: timedelta | None
+    """None if it never expires."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did."""
+
+    sessions: int
+    """How many sessions the rows belong to, those refused included."""
+    added: int
+    """Messages added."""
+    present: int
+    """Messages that were there already, from an earlier run."""
+    refused: tuple[str, ...]
+    """Sessions that hold something else in the same place; left as they were found."""
+
+    def __add__(self, more: Imported) -> Imported:
+        """Both together."""
+        return Imported(
+            self.sessions + more.sessions,
+            self.added + more.added,
+            self.present + more.present,
+            self.refused + more.refused,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a deletion by prefix did."""
+
+    sessions: int
+    refused: int
+    """Keys under the prefix that are no chat session; they were left alone."""
+
+    def __add__(self, more: Deleted) -> Deleted:
+        """Both together."""
+        return Deleted(self.sessions + more.sessions, self.refused + more.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanCursor:
+    """Where a listing goes on."""
+
+    nodes: tuple[str | None, ...]
+    position: int = 0
+
+    def after(self, position: int) -> ScanCursor | None:
+        """Where it goes on after a SCAN that ended at `position`; None at the end."""
+        if position:
+            return ScanCursor(self.nodes, position)
+        return ScanCursor(self.nodes[1:]) if self.nodes[1:] else None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionsOps:
+    """What can be asked of the sessions under a prefix."""
+
+    key_prefix: str
+
+    def key(self, session_id: str) -> bytes:
+        """The key of a session."""
+        return session_key(self.key_prefix, session_id)
+
+    def start(self) -> Flow[ScanCursor]:
+        """Where a listing begins; no round trip."""
+        return ScanCursor((yield PRIMARIES))
+
+    def keys(self, cursor: ScanCursor) -> Flow[tuple[list[str], ScanCursor | None]]:
+        """A page of ids that keys under the prefix have, be they sessions or not."""
+        wire = ("SCAN", cursor.position, "MATCH", keys_pattern(self.key_prefix))
+        scan = Op((*wire, "COUNT", SCAN_COUNT), _scanned, node=cursor.nodes[0])
+        position, keys = yield from ask(scan)
+        # A key twice in a page would be described twice. A key that is no text is no session.
+        ids = dict.fromkeys(session_id_of(self.key_prefix, key) for key in keys)
+        return [one for one in ids if one], cursor.after(position)
+
+    def page(self, cursor: ScanCursor) -> Flow[tuple[list[Session], ScanCursor | None]]:
+        """A page of sessions: two round trips."""
+        ids, following = yield from self.keys(cursor)
+        if not ids:
+            return [], following
+        found = yield tuple(self.describe(session_id) for session_id in ids)
+        return [session for session in found if session], following
+
+    def describe(self, session_id: str) -> Op[Session | None]:
+        """What is known of a session; None if there is none."""
+        return _DESCRIBE.op([self.key(session_id)], (), lambda row: _session(session_id, row))
+
+    def delete(self, session_id: str) -> Op[int]:
+        """Remove a session: 1, or 0 if there was none; raises `WrongTypeError`."""
+        key = self.key(session_id)
+
+        def decode(outcome: int) -> int:
+            if outcome < 0:
+                raise WrongTypeError(key.decode())
+            return outcome
+
+        return _DELETE.op([key], (0,), decode)
+
+    def delete_page(self, cursor: ScanCursor) -> Flow[tuple[Deleted, ScanCursor | None]]:
+        """Remove a page of sessions: two round trips."""
+        ids, following = yield from self.keys(cursor)
+        if not ids:
+            return Deleted(0, 0), following
+        outcomes = yield tuple(_DELETE.op([self.key(one)], (1,), int) for one in ids)
+        return Deleted(outcomes.count(1), outcomes.count(-1)), following
+
+    def elements(self, session_id: str) -> Flow[list[bytes]]:
+        """All elements of a session as they are stored, oldest first."""
+        history = HistoryOps(session_id, self.key(session_id))
+        cursor: Cursor | None = Cursor()
+        elements: list[bytes] = []
+        while cursor is not None:
+            page, cursor = yield from history.page(cursor)
+            elements += page.elements
+        return elements
+
+    def restore(self, rows: Iterable[Row], ttl_ms: int) -> Flow[Imported]:
+        """Put rows in their places, once, however often it is run."""
+        seen: set[str] = set()
+        refused: dict[str, None] = {}
+        added = present = 0
+        for page in pages(rows):
+            session_id, offset, _ = page[0]
+            seen.add(session_id)
+            if session_id in refused:
+                continue
+            arguments = (ttl_ms, offset, *(row.element for row in page))
+            new = yield from ask(_IMPORT.op([self.key(session_id)], arguments, int))
+            if new < 0:
+                refused[session_id] = None
+            else:
+                added += new
+                present += len(page) - new
+        return Imported(len(seen), added, present, tuple(refused))
+
+
+def pages(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Rows that follow each other in one session, as many as one round trip should move."""
+    page: list[Row] = []
+    size = 0
+    end: list[Row | None] = [None]
+    for row in chain(rows, end):
+        if page:
+            last = page[-1]
+            follows = row is not None and row[:2] == (last.session_id, last.position + 1)
+            if not follows or len(page) == PAGE or size > _PAGE_BYTES:
+                yield page
+                page, size = [], 0
+        if row is not None:
+            page.append(row)
+            size += len(row.element)
+
+
+def _scanned(reply: Any) -> tuple[int, list[bytes]]:
+    position, keys = reply
+    if isinstance(position, dict):  # as cluster clients answer
+        (position,) = position.values()
+    return int(position), keys
+
+
+def _session(session_id: str, row: Any) -> Session | None:
+    if row is None:
+        return None
+    messages, size, first, last, ttl = row
+    return Session(
+        session_id,
+        messages,
+        None if size < 0 else size,
+        _time(first),
+        _time(last),
+        None if ttl < 0 else timedelta(milliseconds=ttl),
+    )
+
+
+def _time(milliseconds: int) -> datetime | None:
+    try:
+        return None if milliseconds < 0 else datetime.fromtimestamp(milliseconds / 1e3, UTC)
+    except (ValueError, OverflowError):  # somebody wrote a year after 9999
+        return None

@@ -1,0 +1,189 @@
+"""The server that the global options name, and what its errors mean to an operator.
+
+Strategy: the one place of the command line that makes a client. Errors end as one line on stderr:
+what happened, and what to do where that is known.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+import typer
+from typer.core import TyperGroup
+
+from langchain_google_memorystore_redis._engine.clients import runners_for
+from langchain_google_memorystore_redis._engine.op import PRIMARIES, Flow, Op, ask
+from langchain_google_memorystore_redis.cli.screen import progress
+from langchain_google_memorystore_redis.connection import connect
+from langchain_google_memorystore_redis.errors import MemorystoreError
+from langchain_google_memorystore_redis.transcript import visible
+
+# Where typer has click's errors from differs between its releases.
+_UsageError: Any = typer.BadParameter.__mro__[1]
+_EXPECTED = (
+    MemorystoreError,
+    redis.RedisError,
+    redis.exceptions.RedisClusterException,
+    OSError,
+    ValueError,
+    ImportError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where the sessions are."""
+
+    url: str | None
+    prefix: str
+    cluster: bool | None = None
+    iam: bool = False
+    ca_certs: Path | None = None
+
+    @property
+    def address(self) -> str:
+        """The server without user and password."""
+        return address_of(self.url) if self.url else "an embedded server"
+
+    @property
+    def where(self) -> str:
+        """The place of the sessions, in words."""
+        return f"under {self.prefix!r}" if self.prefix else "(no prefix)"
+
+    @contextmanager
+    def client(self, url: str | None = None) -> Iterator[Any]:
+        """A client of this server, or of the one at `url`."""
+        made = connect(url or self.url, cluster=self.cluster, iam=self.iam, ca_certs=self.ca_certs)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+@contextmanager
+def scanning(client: Any, what: str) -> Iterator[Callable[[int], None]]:
+    """A progress bar for a look at all keys of the server.
+
+    Raises ValueError where only one node of a cluster would be looked at.
+    """
+    try:
+        infos = runners_for(client)[0].drive(ask_primaries())
+    except redis.ResponseError:  # INFO is not allowed: then a bar without an end
+        infos = []
+    if is_node_of_cluster(client, infos):
+        raise ValueError("this is one node of a cluster. Pass --cluster.")
+    databases = (value for info in infos for name, value in info.items() if name[:2] == "db")
+    keys = sum(value["keys"] for value in databases if isinstance(value, Mapping))
+    with progress(what, keys or None) as advance:
+        yield advance
+
+
+def ask_primaries() -> Flow[list[Mapping[str, Any]]]:
+    """What INFO says at each primary."""
+    nodes = yield PRIMARIES
+    infos = []
+    for node in nodes:
+        info = yield from ask(Op(("INFO",), _parsed, node=node))
+        infos.append(info)
+    return infos
+
+
+def is_node_of_cluster(client: Any, infos: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the client talks to a cluster as if it were one server."""
+    plain = not hasattr(client, "get_primaries")
+    return plain and any(info.get("cluster_enabled") for info in infos)
+
+
+def _parsed(reply: Any) -> Mapping[str, Any]:
+    if not isinstance(reply, Mapping):  # clients turn the text into a dict
+        raise TypeError(f"INFO was answered with {type(reply).__name__}")
+    return reply
+
+
+def address_of(url: str) -> str:
+    """A URL without user and password, which no output may hold."""
+    parts = urlsplit(url if "://" in url else f"//{url}")
+    try:
+        host, port = parts.hostname or "localhost", parts.port or 6379
+    except ValueError:
+        return "the server of --url"
+    scheme = f"{parts.scheme}://" if parts.scheme else ""
+    return f"{scheme}{host}:{port}{parts.path}"
+
+
+class OneLineErrors(TyperGroup):
+    """Turns what goes wrong into one line on stderr: exit code 1, or 2 for the command line."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the program."""
+        del standalone_mode, windows_expand_args
+        try:
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        except _UsageError as error:
+            if not str(error):  # no command: help has been printed
+                sys.exit(2)
+            where = error.ctx.command_path if error.ctx else "memorystore-chat"
+            problem = error.format_message().rstrip(".")
+            typer.echo(f"{where}: {problem}. See {where} --help.", err=True)
+            sys.exit(error.exit_code)
+        except (typer.Abort, KeyboardInterrupt):
+            typer.echo("memorystore-chat: aborted, nothing more was done", err=True)
+            sys.exit(1)
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # `| head` has seen enough. Python would complain when it flushes stdout at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+        except (typer.Exit, typer.Abort, _UsageError):
+            raise
+        except Exception as error:
+            # Whatever the client, the files or an authentication library raise.
+            typer.echo(f"memorystore-chat: {explain(error)}", err=True)
+            raise typer.Exit(1) from error
+
+
+def explain(error: Exception) -> str:
+    """An error in one line, with what to do about it."""
+    said = " ".join(visible(str(error)).split())
+    if not said or not isinstance(error, _EXPECTED):
+        said = f"{type(error).__name__} {said}".strip()
+    advice = _advice(error, said)
+    return f"{said.rstrip('.')}. {advice}" if advice else said
+
+
+def _advice(error: Exception, said: str) -> str:
+    if type(error).__name__ == "MovedError":
+        return "This is one node of a cluster. Pass --cluster."
+    if "cluster mode is not enabled" in said.lower():
+        return "Leave out --cluster."
+    if "JSON.GET" in said:
+        return (
+            "This server has no JSON module. Save the documents in a file, one in a line, and run "
+            "`memorystore-chat import --format langchain-redis FILE`."
+        )
+    if isinstance(error, redis.AuthenticationError):
+        return "The URL takes a user and a password: rediss://user:password@host:port."
+    if isinstance(error, (redis.ConnectionError, redis.TimeoutError)):
+        return "Is the server at --url (or REDIS_URL) running, and may this machine reach it?"
+    return ""

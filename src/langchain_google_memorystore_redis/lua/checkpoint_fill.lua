@@ -1,0 +1,16 @@
+-- Adds a page of a copy of a thread; what is there already stays.
+-- KEYS[1]  the thread's index
+-- KEYS[2]  the thread's data
+-- ARGV[1]  time to live in milliseconds, 0 for none
+-- ARGV[2]... fields and what they hold
+-- Returns nothing.
+local ttl = ARGV[1]
+redis.call('ZCARD', KEYS[1]) -- refuses a key of another type
+redis.call('HLEN', KEYS[2])
+for i = 2, #ARGV, 2 do
+  redis.call('HSETNX', KEYS[2], ARGV[i], ARGV[i + 1])
+  local kind = string.sub(ARGV[i], 1, 1)
+  if kind == 'c' or kind == 'w' then redis.call('ZADD', KEYS[1], 0, ARGV[i]) end
+end
+for i = 1, ttl == '0' and 0 or 2 do redis.call('PEXPIRE', KEYS[i], ttl) end
+return false

@@ -1,0 +1,198 @@
+"""Messages as people read them: in a terminal, in a notebook.
+
+Strategy: a message becomes a `Turn`, plain text in parts, and a `Transcript` of turns is written
+as HTML or for rich. What a message holds is text wherever it is shown: HTML is escaped, and
+control characters, which could move a terminal's cursor or change its title, are made visible.
+Nothing here does I/O; rich is imported by whoever has it already.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from typing import Any
+
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+
+_KINDS: tuple[tuple[type[BaseMessage], str], ...] = (
+    (HumanMessage, "user"),
+    (AIMessage, "assistant"),
+    (ToolMessage, "tool"),
+    (FunctionMessage, "tool"),
+    (SystemMessage, "system"),
+)
+COLOURS = {"user": "green", "assistant": "magenta", "tool": "yellow", "system": "cyan"}
+"""By kind of speaker, as rich and HTML call them."""
+
+_CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
+_CONTROLS |= {0x7F: 0x2421} | dict.fromkeys((*range(0x80, 0xA0), *range(0x202A, 0x202F)), 0xFFFD)
+_CONTROLS |= dict.fromkeys(range(0x2066, 0x206A), 0xFFFD)  # these turn the direction of text
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one message says."""
+
+    who: str
+    kind: str
+    """"user", "assistant", "tool", "system", or "other"."""
+    text: str
+    calls: tuple[str, ...] = ()
+    """Tools called, as `weather(city="Zurich")`."""
+    at: datetime | None = None
+
+    @classmethod
+    def of(cls, message: BaseMessage, at: datetime | None = None) -> Turn:
+        """What `message`, written `at`, says."""
+        kind = next((kind for base, kind in _KINDS if isinstance(message, base)), "other")
+        who = message.role if isinstance(message, ChatMessage) else kind
+        if kind == "other" and not isinstance(message, ChatMessage):
+            who = message.type
+        elif kind == "tool" and message.name:
+            who = message.name
+        text = _text(message.content)
+        if isinstance(message, ToolMessage) and message.status == "error":
+            text = f"failed: {text}"
+        return cls(visible(who), kind, visible(text), tuple(map(visible, _calls(message))), at)
+
+    @classmethod
+    def unreadable(cls, problem: str) -> Turn:
+        """Stands where an element is no message."""
+        return cls("unreadable", "other", visible(problem))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The text, marked where it comes from a tool, and a line for each call."""
+        text = f"← {self.text}" if self.kind == "tool" else self.text
+        calls = tuple(f"→ {call}" for call in self.calls)
+        return (text, *calls) if text or not calls else calls
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The newest turns of a session."""
+
+    title: str
+    turns: tuple[Turn, ...] = ()
+    earlier: int = 0
+    """How many messages come before them."""
+    problem: str | None = None
+    """Why there are none to show."""
+
+    @property
+    def notes(self) -> str:
+        """What to say above the turns."""
+        if self.problem is not None:
+            return self.problem
+        if not self.turns:
+            return "no messages"
+        total = self.earlier + len(self.turns)
+        count = f"{total:,} message{'s' if total > 1 else ''}"
+        return f"{count}, the last {len(self.turns)} shown" if self.earlier else count
+
+
+def visible(text: str) -> str:
+    """The text with its control characters, line ends and tabs aside, made visible."""
+    return text.replace("\r\n", "\n").translate(_CONTROLS).encode(errors="replace").decode()
+
+
+def to_html(transcript: Transcript) -> str:
+    """A transcript for a notebook, light or dark."""
+    rows = "".join(map(_html_row, transcript.turns))
+    return (
+        '<div style="font-family:sans-serif;max-width:60em">'
+        f"<div><b>{escape(visible(transcript.title))}</b> "
+        f'<span style="opacity:.7">{escape(visible(transcript.notes))}</span></div>'
+        f'<table style="border:0">{rows}</table></div>'
+    )
+
+
+def to_rich(transcript: Transcript, markdown: bool = False) -> Any:
+    """A transcript for rich, with the assistant's text as Markdown if that is asked for."""
+    from rich.console import Group  # noqa: PLC0415  (an extra; whoever calls this has it)
+    from rich.text import Text  # noqa: PLC0415
+
+    title = Text.assemble(
+        (visible(transcript.title), "bold"), " ", (visible(transcript.notes), "dim")
+    )
+    turns = (rich_turn(turn, markdown) for turn in transcript.turns)
+    return Group(title, *turns)
+
+
+def to_text(turn: Turn) -> str:
+    """One turn as plain lines: time in UTC, speaker, and what was said; tabs part them."""
+    time = f"{turn.at:%Y-%m-%dT%H:%M:%SZ}" if turn.at else "-"
+    said = "\n".join(turn.lines).replace("\n", "\n\t\t")
+    return f"{time}\t{turn.who}\t{said}"
+
+
+def rich_turn(turn: Turn, markdown: bool = False) -> Any:
+    """One turn for rich: time, speaker, and what was said in a column of its own."""
+    from rich.console import Group  # noqa: PLC0415
+    from rich.markdown import Markdown  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    style = "dim" if turn.kind == "tool" else ""
+    said: list[Any] = [Text(line, style=style) for line in turn.lines]
+    if markdown and turn.kind == "assistant" and turn.text:
+        said[0] = Markdown(turn.text)
+    row = Table.grid(padding=(0, 1))
+    row.add_column(width=8, no_wrap=True)
+    row.add_column(width=10, no_wrap=True, justify="right", overflow="ellipsis")
+    row.add_column(overflow="fold")
+    time = f"{turn.at.astimezone():%H:%M:%S}" if turn.at else ""
+    colour = COLOURS.get(turn.kind, "red")
+    row.add_row(Text(time, style="dim"), Text(turn.who, style=f"bold {colour}"), Group(*said))
+    return row
+
+
+def _html_row(turn: Turn) -> str:
+    time = f"{turn.at:%Y-%m-%d %H:%M:%S} UTC" if turn.at else ""
+    colour = COLOURS.get(turn.kind, "red")
+    said = "\n".join(turn.lines)
+    cell = "vertical-align:top;text-align:left"
+    return (
+        f'<tr><td style="{cell};white-space:nowrap" title="{time}">'
+        f'<b style="border-left:4px solid {colour};padding-left:.5em">{escape(turn.who)}</b></td>'
+        f'<td style="{cell};white-space:pre-wrap">{escape(said)}</td></tr>'
+    )
+
+
+def _calls(message: BaseMessage) -> Iterator[str]:
+    for call in getattr(message, "tool_calls", ()):
+        arguments = ", ".join(f"{name}={_short(value)}" for name, value in call["args"].items())
+        yield f"{call['name']}({arguments})"
+    for call in getattr(message, "invalid_tool_calls", ()):
+        yield f"{call.get('name')}({call.get('args')}), which could not be parsed"
+
+
+def _short(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _text(content: str | list[Any]) -> str:
+    if isinstance(content, str):
+        return content
+    return "\n".join(filter(None, map(_block, content)))
+
+
+def _block(block: Any) -> str:
+    if isinstance(block, str):
+        return block
+    kind = block.get("type")
+    if isinstance(block.get("text"), str):
+        return str(block["text"])
+    # Tool calls are shown from the message's own field.
+    return "" if kind in ("tool_call", "tool_use", "function_call") else f"[{kind}]"

@@ -1,0 +1,225 @@
+"""`memorystore-chat`, command by command."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, message_to_dict
+
+from langchain_google_memorystore_redis import sessions
+from tests.plugins.servers import Servers
+from tests.plugins.shell import TERMINAL, Shell, rows, run, uncoloured
+
+
+def test_list_prints_lines_json_or_a_table(shell: Shell) -> None:
+    shell.history("ada", ttl=1000).add_messages([HumanMessage("hi"), AIMessage("yo")])
+    shell.history("a\tb\n\x1b[31m").add_message(HumanMessage("hi"))
+    done = shell("list")
+    assert (done.exit_code, done.stderr) == (0, f"2 sessions under {shell.prefix!r}\n")
+    ada, odd = sorted((line.split("\t") for line in done.stdout.splitlines()), key=len)
+    ada, odd = sorted((ada, odd), key=lambda fields: fields[0], reverse=True)
+    assert (ada[:2], odd[:2], odd[5]) == (["ada", "2"], ["a\\tb\\n␛[31m", "1"], "-")
+    assert all(re.fullmatch(r"20\d\d-\d\d-\d\dT[\d:.]+Z", field) for field in ada[3:5])
+    assert 900 < float(ada[5]) <= 1000
+    by_id = {row["session_id"]: row for row in rows(shell("list", "--json"))}
+    assert by_id["ada"]["messages"] == 2
+    assert by_id["a\tb\n\x1b[31m"]["expires_in_seconds"] is None
+    table = uncoloured(shell("list", **TERMINAL))
+    assert re.search(r"SESSION +MESSAGES +SIZE +FIRST +LAST +EXPIRES IN", table)
+    assert re.search(r"ada +2 +\d+ B +\d s ago +\d s ago +17 min", table)
+
+
+def test_an_empty_list_is_no_error(plain: Shell) -> None:
+    done = plain("list")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == f"0 sessions under {plain.prefix!r}\n"
+
+
+def test_show_prints_the_transcript(shell: Shell) -> None:
+    call = [{"name": "weather", "args": {"city": "Zurich"}, "id": "1"}]
+    history = shell.history("ada")
+    history.add_messages(
+        [
+            HumanMessage("Zurich?"),
+            AIMessage("", tool_calls=call),
+            ToolMessage("12 °C", tool_call_id="1"),
+            AIMessage("It is **12 °C**.\x1b]0;title\x07"),
+        ]
+    )
+    shell.client.rpush(history.key, "torn")
+    done = shell("show", "ada")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert [line.split("\t")[1:] for line in done.stdout.splitlines()] == [
+        ["user", "Zurich?"],
+        ["assistant", '→ weather(city="Zurich")'],
+        ["tool", "← 12 °C"],
+        ["assistant", "It is **12 °C**.␛]0;title␇"],
+        ["unreadable", "index 4: not JSON that can be read (JSONDecodeError)"],
+    ]
+    assert len(shell("show", "ada", "--last", "2").stdout.splitlines()) == 2
+    shown = rows(shell("show", "ada", "--last", "2", "--json"))
+    assert [row["index"] for row in shown] == [3, 4]
+    assert shown[0]["data"]["content"].startswith("It is")
+    assert shown[0]["id"] == history.entries(3, 4)[0].id
+    assert "not JSON" in shown[1]["error"]
+    assert "assistant It is 12 °C." in uncoloured(shell("show", "ada", **TERMINAL))
+
+
+def test_what_is_not_there_is_one_line_and_exit_code_1(plain: Shell) -> None:
+    for command in (["show", "nobody"], ["export", "nobody"]):
+        done = plain(*command)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert re.fullmatch(r"memorystore-chat: no session 'nobody' under .*\n", done.stderr)
+
+
+@pytest.mark.parametrize("format", ["jsonl", "openai"])
+def test_what_is_exported_can_be_imported_again(
+    shell: Shell,
+    tmp_path: Path,
+    format: str,  # noqa: A002
+) -> None:
+    shell.history("ada").add_messages([HumanMessage("hi"), AIMessage("yo")])
+    shell.history("ben").add_message(HumanMessage("hi"))
+    file = tmp_path / "backup"
+    done = shell("export", "--format", format, "-o", str(file))
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert list(tmp_path.iterdir()) == [file]
+    to_stdout = shell("export", "ada", "--format", format).stdout
+    assert to_stdout in file.read_text()
+    sessions.delete_prefix(shell.client, shell.prefix)
+    again = ["import", str(file), "--format", format, "--json"]
+    assert rows(shell(*again)) == [{"sessions": 2, "added": 3, "present": 0, "refused": []}]
+    assert rows(shell(*again)) == [{"sessions": 2, "added": 0, "present": 3, "refused": []}]
+    done = shell("import", "-", "--format", format, stdin=to_stdout)
+    assert done.stderr == "Added 0 messages in 1 session. 2 messages were there already.\n"
+    assert [message.text for message in shell.history("ada").messages] == ["hi", "yo"]
+
+
+def test_an_import_says_what_it_left_alone(plain: Shell, tmp_path: Path) -> None:
+    plain.history("ada").add_message(HumanMessage("hi"))
+    (tmp_path / "file").write_text(plain("export").stdout)
+    plain.history("ada").clear()
+    plain.history("ada").add_message(HumanMessage("another"))
+    done = plain("import", str(tmp_path / "file"))
+    assert done.exit_code == 1
+    assert "Left alone, it holds something else: 'ada'" in done.stderr
+
+
+def test_an_export_that_breaks_off_leaves_no_file(plain: Shell, tmp_path: Path) -> None:
+    history = plain.history("ada")
+    history.add_message(HumanMessage("hi"))
+    plain.client.rpush(history.key, "torn")
+    done = plain("export", "--format", "openai", "-o", str(tmp_path / "file"))
+    assert done.exit_code == 1
+    assert "session 'ada', index 1" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_line_is_named(plain: Shell) -> None:
+    done = plain("import", "-", stdin='{"session_id": "a"}\n')
+    assert done.exit_code == 1
+    assert done.stderr.startswith('memorystore-chat: line 1 has no "session_id" and "index"')
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_sessions_of_langchain_community_are_migrated(shell: Shell) -> None:
+    old = f"{shell.prefix}message_store:"
+    for text in ("hi", "there"):
+        shell.client.lpush(f"{old}ada", json.dumps(message_to_dict(HumanMessage(text))))
+    command = ["migrate", "langchain-community", "--source-prefix", old, "--ttl", "1000", "--json"]
+    for added, present in ((2, 0), (0, 2)):
+        expected = {"sessions": 1, "added": added, "present": present, "refused": []}
+        assert rows(shell(*command)) == [expected]
+    assert [message.text for message in shell.history("ada").messages] == ["hi", "there"]
+    none = shell("migrate", "langchain-community", "--source-prefix", f"{shell.prefix}none:")
+    assert none.stderr.startswith("No sessions of langchain-community found")
+
+
+def test_documents_without_a_json_module_have_another_way(plain: Shell) -> None:
+    plain.client.set(f"{plain.prefix}ada:01J00000000000000000000000", "")
+    done = plain("migrate", "langchain-redis", "--source-prefix", plain.prefix)
+    assert done.exit_code == 1
+    assert "`memorystore-chat import --format langchain-redis FILE`" in done.stderr
+
+
+def test_delete_asks_first_and_says_how_many(shell: Shell) -> None:
+    for name in ("user-1:a", "user-1:b", "user-2", "user-3"):
+        shell.history(name).add_messages([HumanMessage("x")] * 2)
+    shell.client.set(f"{shell.prefix}user-1:text", "x")
+    for answer in ("n\n", ""):
+        done = shell("delete", "--prefix", "user-1:", stdin=answer)
+        assert done.exit_code == 1
+        question = f"Delete 2 sessions (4 messages) whose key begins with '{shell.prefix}user-1:'?"
+        assert question in done.stderr
+    assert len(shell("list").stdout.splitlines()) == 4
+    done = shell("delete", "--prefix", "user-1:", stdin="y\n")
+    assert done.exit_code == 0
+    assert done.stderr.endswith("Deleted 2 sessions. Left alone: 1 key of another kind.\n")
+    done = shell("delete", "user-2", "nobody", "--yes", "--json")
+    assert rows(done) == [{"deleted": 1, "refused": 0}]
+    assert [line.split("\t")[0] for line in shell("list").stdout.splitlines()] == ["user-3"]
+
+
+@pytest.mark.parametrize(
+    ("args", "problem"),
+    [
+        (["delete"], "name sessions, or give a --prefix that is not empty"),
+        (["delete", "a", "--prefix", "b"], "name sessions, or give a --prefix"),
+        (["delete", "--prefix", ""], "name sessions, or give a --prefix that is not empty"),
+        (["list", "--nonsense"], "No such option"),
+        (["nonsense"], "No such command 'nonsense'"),
+        (["show"], "Missing argument 'SESSION'"),
+        (["export", "--format", "xml"], "'xml' is not one of 'jsonl', 'openai'"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_exit_code_2(
+    plain: Shell, args: list[str], problem: str
+) -> None:
+    done = plain(*args)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert problem in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_errors_are_one_line_and_show_no_password(plain: Shell, servers: Servers) -> None:
+    port = servers.standalone("valkey-9.1").port
+    refused = f"redis://user:secret@127.0.0.1:{port}"
+    for url, command, problem in (
+        ("redis://user:secret@127.0.0.1:1", "list", "Is the server at --url"),
+        (refused, "list", "takes a user and a password"),
+        (refused, "doctor", "takes a user and a password"),
+        ("nonsense://user:secret@x", "list", "must be host, host:port"),
+        ("nonsense://user:secret@x", "doctor", "must be host, host:port"),
+    ):
+        done = run("--url", url, "--no-cluster", command)
+        assert done.exit_code == 1
+        said = done.stdout + done.stderr
+        assert problem in said
+        assert "secret" not in said
+        assert "Traceback" not in said
+
+
+def test_even_a_bug_is_one_line(plain: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "list_sessions", Mock(side_effect=KeyError("bug")))
+    done = plain("list")
+    assert (done.exit_code, done.stderr) == (1, "memorystore-chat: KeyError 'bug'\n")
+
+
+def test_one_node_is_not_taken_for_the_cluster(servers: Servers) -> None:
+    url = servers.cluster("redis-7.0").url
+    for command in (["list"], ["delete", "--prefix", "x", "--yes"], ["doctor"]):
+        done = run("--url", url, "--no-cluster", *command)
+        assert done.exit_code == 1
+        assert "Pass --cluster" in done.stdout + done.stderr
+
+
+def test_the_demo_runs_and_leaves_nothing_behind(plain: Shell) -> None:
+    before = set(plain.client.scan_iter("demo:*"))
+    done = plain("demo")
+    assert done.exit_code == 0
+    assert "You said: I am Ada." in done.stdout
+    assert set(plain.client.scan_iter("demo:*")) == before

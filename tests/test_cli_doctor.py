@@ -1,0 +1,146 @@
+"""`memorystore-chat doctor`: what it sees, and what it may not see."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+
+from langchain_google_memorystore_redis.cli.judgement import (
+    Info,
+    judge_eviction,
+    judge_memory,
+    judge_replicas,
+    judge_round_trip,
+    judge_version,
+)
+from langchain_google_memorystore_redis.sessions import Session
+from tests.plugins.servers import Servers
+from tests.plugins.shell import TERMINAL, Shell, rows, run, uncoloured
+from tests.servers.processes import Server
+
+
+def test_doctor_finds_a_server_of_the_tests_to_work(shell: Shell) -> None:
+    shell.history("ada", ttl=1000).add_message(HumanMessage("hi"))
+    done = shell("doctor", "--json")
+    assert done.exit_code == 0
+    found = {row["check"]: row for row in rows(done)}
+    assert list(found) == [
+        *("connection", "server", "modules", "scripts", "messages", "sessions"),
+        *("eviction", "memory", "replicas"),
+    ]
+    for check in ("server", "modules", "scripts", "messages", "sessions", "eviction"):
+        assert found[check]["level"] == "green"
+    assert found["replicas"]["level"] == "yellow"
+    assert found["sessions"]["detail"].startswith("1 session found")
+    assert len(shell("list").stdout.splitlines()) == 1
+    lines = [line.split("\t")[:2] for line in shell("doctor").stdout.splitlines()]
+    assert lines[1:3] == [["green", "server"], ["green", "modules"]]
+    shown = shell("doctor", **TERMINAL)
+    assert re.search(r"yellow +replicas .*\n +Without replicas", uncoloured(shown))
+
+
+@pytest.mark.parametrize(
+    ("rules", "red", "yellow"),
+    [
+        ("-@all", {"scripts", "messages"}, {"server", "sessions", "eviction, memory, replicas"}),
+        ("+@all -info", set(), {"server", "eviction, memory, replicas"}),
+        ("+@all -scan", set(), {"sessions"}),
+        ("+@all -@scripting", {"scripts", "messages"}, set()),
+        ("+@all -echo -ping", set(), set()),
+        ("+@all -lrange", {"messages"}, set()),
+        ("+@all -unlink", {"messages"}, set()),
+        ("+@all -memory -client -config -cluster -command -object", set(), set()),
+        ("+@read +@write +@scripting", set(), {"server", "eviction, memory, replicas"}),
+    ],
+)
+def test_doctor_survives_every_missing_permission(
+    servers: Servers, prefix: str, rules: str, red: set[str], yellow: set[str]
+) -> None:
+    server = servers.standalone("redis-7.0")
+    server.cli("ACL", "SETUSER", "limited", "reset", "on", ">secret", "~*", *rules.split())
+    url = f"redis://limited:secret@127.0.0.1:{server.port}"
+    options = ["--url", url, "--prefix", prefix, "doctor", "--json"]
+    done = run(*options)
+    found = rows(done)
+    # These two judge the server of the tests, not the permission.
+    levels = {one["check"]: one["level"] for one in found if one["check"] != "memory"}
+    levels["replicas"] = "green"
+    assert {check for check, level in levels.items() if level == "red"} == red
+    assert {check for check, level in levels.items() if level == "yellow"} == yellow
+    assert done.exit_code == (1 if red else 0)
+    assert done.stderr == ""
+    for one in found:
+        if one["check"] in red | yellow:
+            assert re.search("NOPERM|permission|can't run this command", one["detail"])
+            assert one["advice"]
+
+
+def test_doctor_sees_a_replica_and_a_full_server(servers: Servers, prefix: str) -> None:
+    engine = servers.engine("valkey-9.1")
+    with Server(engine) as full, Server(engine) as replica:
+        full.cli("SET", "filler", "x" * 4_000_000)
+        full.cli("CONFIG", "SET", "maxmemory", "2mb")
+        replica.cli("REPLICAOF", "127.0.0.1", full.port)
+        done = run("--url", full.url, "doctor", "--json")
+        levels = {row["check"]: row["level"] for row in rows(done)}
+        assert (done.exit_code, levels["memory"], levels["messages"]) == (1, "red", "red")
+        done = run("--url", replica.url, "doctor", "--json")
+        (server,) = (row for row in rows(done) if row["check"] == "server")
+        assert (done.exit_code, server["level"]) == (1, "red")
+        assert "a replica" in server["detail"]
+
+
+EXPIRING = Session("a", 1, 1, None, None, timedelta(1))
+LASTING = Session("a", 1, 1, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("policy", "sessions", "level"),
+    [
+        ("noeviction", [EXPIRING], "green"),
+        ("volatile-lru", [LASTING], "green"),
+        ("volatile-lru", [LASTING, EXPIRING], "yellow"),
+        ("allkeys-lru", [LASTING], "yellow"),
+        ("", [], "yellow"),
+    ],
+)
+def test_an_eviction_policy_is_judged_by_the_sessions(
+    policy: str, sessions: list[Session], level: str
+) -> None:
+    assert judge_eviction([{"maxmemory_policy": policy}], sessions).level == level
+
+
+@pytest.mark.parametrize(
+    ("judge", "infos", "level"),
+    [
+        (judge_memory, [{"used_memory": 10, "maxmemory": 100}], "green"),
+        (judge_memory, [{"used_memory": 10, "maxmemory": 100}] * 2, "green"),
+        (
+            judge_memory,
+            [{"used_memory": 1, "maxmemory": 100}, {"used_memory": 85, "maxmemory": 100}],
+            "yellow",
+        ),
+        (judge_memory, [{"used_memory": 95, "maxmemory": 100}], "red"),
+        (judge_memory, [{"used_memory": 1, "maxmemory": 0, "total_system_memory": 9}], "yellow"),
+        (judge_memory, [{}], "yellow"),
+        (judge_replicas, [{"connected_slaves": 1}, {"connected_slaves": 2}], "green"),
+        (judge_replicas, [{"connected_slaves": 1}, {"connected_slaves": 0}], "yellow"),
+        (judge_replicas, [{}], "yellow"),
+        (judge_version, [{"redis_version": "4.0.14"}], "red"),
+        (judge_version, [{"redis_version": "7.2.4", "valkey_version": "9.0.0"}], "green"),
+        (judge_version, [{}], "green"),
+    ],
+)
+def test_answers_are_judged(
+    judge: Callable[[list[Info]], Any], infos: list[Info], level: str
+) -> None:
+    assert judge(infos).level == level
+
+
+def test_a_slow_server_is_yellow() -> None:
+    assert (judge_round_trip(0.5, 9).level, judge_round_trip(20, 9).level) == ("green", "yellow")

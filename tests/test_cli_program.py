@@ -1,0 +1,155 @@
+"""`memorystore-chat` as a program: its processes, its help, its page."""
+
+from __future__ import annotations
+
+import json
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+
+from langchain_google_memorystore_redis._engine.clients import runners_for
+from langchain_google_memorystore_redis._ops.history import Page
+from langchain_google_memorystore_redis.cli import reading
+from tests.plugins.shell import SCRIPT, Shell, environment, run
+
+PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
+
+
+@pytest.fixture
+def followed(plain: Shell) -> Iterator[tuple[subprocess.Popen[str], Callable[[], str]]]:
+    """`show ada --follow` in a process of its own, and a way to wait for its next line."""
+    command = [str(SCRIPT), *plain.options, "show", "ada", "--follow"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
+    ) as process:
+        assert process.stdout
+        lines: queue.Queue[str] = queue.Queue()
+
+        def read_lines() -> None:
+            for line in process.stdout or ():
+                lines.put(line)
+
+        reader = threading.Thread(target=read_lines)
+        reader.start()
+        try:
+            yield process, lambda: lines.get(timeout=20).rstrip("\n")
+        finally:
+            process.kill()
+            reader.join()
+
+
+def test_show_follows_a_session_as_it_grows_and_is_cut(
+    plain: Shell, followed: tuple[subprocess.Popen[str], Callable[[], str]]
+) -> None:
+    process, next_line = followed
+    history = plain.history("ada")
+    said: list[str] = []
+    for text in ("one", "two", "two"):
+        history.add_message(HumanMessage(text))
+        said.append(next_line().split("\t")[2])
+    assert said == ["one", "two", "two"]
+    history.truncate(1)
+    history.add_message(AIMessage("another"))
+    assert next_line() == "-- the session was cut or cleared --"
+    assert next_line().split("\t")[1:] == ["assistant", "another"]
+    history.add_message(HumanMessage("three"))
+    assert next_line().split("\t")[1:] == ["user", "three"]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 0
+
+
+def test_following_begins_with_the_last_messages_and_passes_over_trims(
+    plain: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = plain.history("ada", max_messages=5)
+    history.add_messages([HumanMessage(str(number)) for number in range(5)])
+    more = iter(range(5, 30))
+    steps = iter([3, 0, 5])
+
+    def write_meanwhile(_: float) -> None:
+        for _ in range(next(steps)):
+            history.add_message(HumanMessage(str(next(more))))
+
+    monkeypatch.setattr(time, "sleep", write_meanwhile)
+    pages = reading.read(runners_for(plain.client)[0], history._ops, 2, follows=True)
+    assert texts(next(pages)) == ["3", "4"]
+    assert texts(next(pages)) == ["5", "6", "7"]
+    assert next(pages) is None  # more was cut off than was kept
+    assert texts(next(pages)) == ["8", "9", "10", "11", "12"]
+
+
+def texts(page: Page | None) -> list[str]:
+    assert page is not None
+    return [json.loads(element)["data"]["content"] for element in page.elements]
+
+
+def test_the_console_script_prints_data_to_stdout_only(plain: Shell) -> None:
+    plain.history("ada").add_message(HumanMessage("hi"))
+    done = subprocess.run(
+        [SCRIPT, *plain.options, "list"],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    assert (done.returncode, done.stdout.split("\t")[:2]) == (0, ["ada", "1"])
+    assert done.stderr == f"1 session under {plain.prefix!r}\n"
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(plain: Shell) -> None:
+    for number in range(300):
+        plain.history(f"session-{number}").add_message(HumanMessage("hi"))
+    with subprocess.Popen(
+        [SCRIPT, *plain.options, "list", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() in ("", f"300 sessions under {plain.prefix!r}\n")
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_without_its_extra_it_says_what_to_install(missing: str) -> None:
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None;"
+        "from langchain_google_memorystore_redis.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    expected = (
+        f'memorystore-chat needs {missing}: pip install "langchain-google-memorystore-redis[cli]"\n'
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
+
+
+def test_help_names_every_command_and_version_is_short() -> None:
+    helped = run("--help")
+    for command in ("doctor", "list", "show", "export", "import", "migrate", "delete", "demo"):
+        assert re.search(rf"\b{command}\b", helped.stdout)
+    assert re.fullmatch(r"[\w.]+\n", run("--version").stdout)
+    assert run().exit_code == 2
+
+
+def test_the_reference_is_in_step_with_the_commands() -> None:
+    from langchain_google_memorystore_redis.cli.reference import put_into
+
+    # If not: python -m langchain_google_memorystore_redis.cli.reference docs/cli.md
+    page = PAGE.read_text(encoding="utf-8")
+    assert put_into(page) == page

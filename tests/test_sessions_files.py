@@ -1,0 +1,236 @@
+"""Sessions on the way in and out: export, import, migrate."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from langchain_core.messages import (
+    AIMessage,
+    HumanMessage,
+    message_to_dict,
+)
+
+from langchain_google_memorystore_redis import (
+    InvalidArgumentError,
+    sessions,
+)
+from langchain_google_memorystore_redis._engine.op import Flow, Op
+from langchain_google_memorystore_redis._ops import sessions as ops
+from langchain_google_memorystore_redis._ops.migration import LangchainRedis
+from langchain_google_memorystore_redis._ops.sessions import SessionsOps
+from langchain_google_memorystore_redis.sessions import Imported
+from tests.plugins.clients import Target
+from tests.plugins.doors import Door
+from tests.test_sessions import HOSTILE, TURN, call
+
+DOCUMENTS = [
+    {
+        "type": message.type,
+        "message_id": f"01J000000000000000000000{number:02}",
+        "data": {"content": message.content, "additional_kwargs": {}, "type": message.type},
+        "session_id": "ada",
+        "timestamp": 1_700_000_000.5 + number,
+    }
+    for number, message in enumerate([HumanMessage("hi"), AIMessage("yo"), HumanMessage("bye")])
+]
+
+
+async def test_a_round_trip_by_jsonl_is_exact(door: Door, raw: Any) -> None:
+    for name in ("ada", "tab\tand\nline \u00e9"):
+        await door.open(name).add_messages(TURN)
+        raw.rpush(f"{door.prefix}{name}", *HOSTILE)
+    lines = await call(door, "export_sessions", key_prefix=door.prefix)
+    assert all(line.count(b"\n") == 1 and line.endswith(b"\n") for line in lines)
+    assert all(json.loads(line)["session_id"] for line in lines)
+    there = f"{door.prefix}copy:"
+    for added, present in ((30, 0), (0, 30)):
+        done = await call(door, "import_sessions", lines, key_prefix=there)
+        assert done == Imported(2, added, present, ())
+    for name in ("ada", "tab\tand\nline \u00e9"):
+        stored = raw.lrange(f"{there}{name}", 0, -1)
+        assert stored == raw.lrange(f"{door.prefix}{name}", 0, -1)
+        assert stored[5:] == HOSTILE
+
+
+async def test_a_file_that_other_tools_rewrote_still_reads(door: Door) -> None:
+    await door.open("ada").add_messages(TURN)
+    lines = await call(door, "export_sessions", ["ada"], key_prefix=door.prefix)
+    rewritten = [json.dumps(json.loads(line), sort_keys=True) for line in lines]
+    copy = door.open("ada", key_prefix=f"{door.prefix}copy:")
+    await call(door, "import_sessions", ["", *rewritten], key_prefix=f"{door.prefix}copy:")
+    assert await copy.messages() == TURN
+
+
+async def test_an_import_that_broke_off_goes_on_where_it_stopped(
+    door: Door, raw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ops, "PAGE", 4)
+    await door.open("ada").add_messages([HumanMessage(str(number)) for number in range(22)])
+    lines = await call(door, "export_sessions", ["ada"], key_prefix=door.prefix)
+    there = f"{door.prefix}copy:"
+    for part, added, present in ((lines[:10], 10, 0), (lines, 12, 10), (lines, 0, 22)):
+        done = await call(door, "import_sessions", part, key_prefix=there)
+        assert done == Imported(1, added, present, ())
+    copy = door.open("ada", key_prefix=there)
+    await copy.add_message(AIMessage("it went on"))
+    done = await call(door, "import_sessions", lines, key_prefix=there)
+    assert done == Imported(1, 0, 22, ())
+    assert raw.lrange(f"{there}ada", 0, -2) == raw.lrange(f"{door.prefix}ada", 0, -1)
+
+
+async def test_an_import_leaves_what_differs_alone(door: Door, raw: Any) -> None:
+    for name in ("ada", "ben", "cat", "dan"):
+        await door.open(name).add_messages(TURN)
+    lines = await call(door, "export_sessions", key_prefix=door.prefix)
+    there = f"{door.prefix}copy:"
+    await door.open("ada", key_prefix=there).add_message(HumanMessage("another"))
+    raw.set(f"{there}ben", "text")
+    without_first = [line for line in lines if b'"cat", "index": 0' not in line]
+    done = await call(door, "import_sessions", without_first, key_prefix=there)
+    assert (done.sessions, done.added, done.present) == (4, 5, 0)
+    assert set(done.refused) == {"ada", "ben", "cat"}
+    assert raw.llen(f"{there}ada") == 1
+    assert raw.get(f"{there}ben") == b"text"
+    assert raw.exists(f"{there}cat") == 0
+
+
+async def test_an_import_may_set_a_time_to_live(door: Door, raw: Any) -> None:
+    await door.open("ada").add_messages(TURN)
+    lines = await call(door, "export_sessions", key_prefix=door.prefix)
+    for ttl in (100, timedelta(seconds=100)):
+        there = f"{door.prefix}{ttl}:"
+        await call(door, "import_sessions", lines, key_prefix=there, ttl=ttl)
+        assert 50 < raw.ttl(f"{there}ada") <= 100
+
+
+def test_a_page_of_an_import_may_be_larger_than_lua_unpacks(
+    blocking_clients: dict[Target, Any], prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = blocking_clients[Target("valkey-9.1")]
+    monkeypatch.setattr(ops, "PAGE", 20_000)
+    rows = (json.dumps({"session_id": "a", "index": n, "element": {"n": n}}) for n in range(16_001))
+    assert sessions.import_sessions(client, rows, key_prefix=prefix).added == 16_001
+    assert client.llen(f"{prefix}a") == 16_001
+    assert client.lindex(f"{prefix}a", -1) == b'{"n": 16000}'
+
+
+async def test_a_round_trip_by_openai_format_keeps_what_was_said(door: Door) -> None:
+    await door.open("ada").add_messages(TURN)
+    options = {"key_prefix": door.prefix, "format": "openai"}
+    (line,) = await call(door, "export_sessions", ["ada", "nobody"], **options)
+    said = json.loads(line)
+    assert said["session_id"] == "ada"
+    assert [one["role"] for one in said["messages"]] == [
+        *("system", "user", "assistant", "tool", "assistant")
+    ]
+    there = {"key_prefix": f"{door.prefix}copy:", "format": "openai"}
+    assert await call(door, "import_sessions", [line], **there) == Imported(1, 5, 0, ())
+    assert await call(door, "import_sessions", [line], **there) == Imported(1, 0, 5, ())
+    entries = await door.open("ada", key_prefix=f"{door.prefix}copy:").entries()
+    assert [entry.message.text for entry in entries] == [message.text for message in TURN]
+    assert entries[2].message.tool_calls == TURN[2].tool_calls  # type: ignore[attr-defined]
+    assert {entry.written_at for entry in entries} == {None}
+
+
+@pytest.mark.parametrize(
+    ("layout", "line", "problem"),
+    [
+        ("jsonl", "{", "line 2 is no JSON"),
+        ("jsonl", "[]", "line 2 is no JSON object"),
+        ("jsonl", '{"messages": []}', 'line 2 has no "session_id" and "index"'),
+        ("jsonl", '{"session_id": "a", "index": -1, "element": {}}', 'no "session_id" and "index"'),
+        ("jsonl", '{"session_id": "a", "index": 0}', 'line 2 has no "element"'),
+        ("jsonl", '{"session_id": "a", "index": 0, "base64": "*"}', "line 2 holds broken base64"),
+        ("openai", '{"session_id": "a"}', 'line 2 has no "messages"'),
+        ("openai", '{"messages": [{"role": "?"}]}', "line 2 holds messages that LangChain cannot"),
+        ("langchain-redis", '{"type": "human"}', "line 2 is no document of langchain-redis"),
+    ],
+)
+def test_a_line_that_is_wrong_is_named(
+    blocking_clients: dict[Target, Any], prefix: str, layout: Any, line: str, problem: str
+) -> None:
+    client = blocking_clients[Target("valkey-9.1")]
+    with pytest.raises(InvalidArgumentError, match=problem):
+        sessions.import_sessions(client, ["", line], key_prefix=prefix, format=layout)
+
+
+async def test_sessions_of_langchain_community_are_migrated_in_order(door: Door, raw: Any) -> None:
+    old, new = f"{door.prefix}message_store:", f"{door.prefix}new:"
+    for name in ("ada", "ben"):
+        for message in TURN:
+            raw.lpush(f"{old}{name}", json.dumps(message_to_dict(message)))
+    raw.set(f"{old}counter", 1)
+    for added, present in ((10, 0), (0, 10)):
+        done = await call(
+            door,
+            "migrate_sessions",
+            door.client,
+            "langchain-community",
+            source_prefix=old,
+            key_prefix=new,
+            ttl=100,
+        )
+        assert done == Imported(2, added, present, ())
+    for name in ("ada", "ben"):
+        assert await door.open(name, key_prefix=new).messages() == TURN
+        assert raw.lrange(f"{new}{name}", 0, -1) == raw.lrange(f"{old}{name}", 0, -1)[::-1]
+        assert 50 < raw.ttl(f"{new}{name}") <= 100
+
+
+async def test_documents_of_langchain_redis_are_imported_from_a_file(door: Door) -> None:
+    lines = [json.dumps(document) for document in reversed(DOCUMENTS)]
+    lines[0] = f"[{lines[0]}]"
+    options = {"key_prefix": door.prefix, "format": "langchain-redis"}
+    assert await call(door, "import_sessions", lines, **options) == Imported(1, 3, 0, ())
+    assert await call(door, "import_sessions", lines, **options) == Imported(1, 0, 3, ())
+    entries = await door.open("ada").entries()
+    assert [entry.message for entry in entries] == [
+        HumanMessage("hi"),
+        AIMessage("yo"),
+        HumanMessage("bye"),
+    ]
+    assert entries[0].written_at == datetime.fromtimestamp(1_700_000_000.5, UTC)
+
+
+def answered(flow: Flow[Any], keys: dict[str, str]) -> Any:
+    """Runs a flow on a server made of a dict that has JSON.GET, as none of the tests' has."""
+    answer: Any = None
+    try:
+        while True:
+            step = flow.send(answer)
+            if not isinstance(step, Op):
+                answer = (None,)
+            elif step.wire[0] == "SCAN":
+                answer = step.decode([b"0", [key.encode() for key in keys]])
+            else:
+                assert step.wire[0] == "JSON.GET"
+                answer = step.decode(keys.get(step.wire[1].decode()))
+    except StopIteration as end:
+        return end.value
+
+
+def test_documents_of_langchain_redis_are_read_from_a_server() -> None:
+    keys = {f"chat:ada:{one['message_id']}": json.dumps(one) for one in DOCUMENTS}
+    origin = LangchainRedis(SessionsOps("chat:"))
+    found = answered(origin.find(), {**keys, "chat:ada": "", "chat:x:short": ""})
+    assert found == {"ada": tuple(one["message_id"] for one in DOCUMENTS)}
+    names = (*found["ada"], "01J00000000000000000000099")  # one that expired meanwhile
+    rows = answered(origin.rows("ada", names), keys)
+    assert [row[:2] for row in rows] == [("ada", 0), ("ada", 1), ("ada", 2)]
+    assert [json.loads(row.element)["data"]["content"] for row in rows] == ["hi", "yo", "bye"]
+
+
+async def test_a_server_without_the_json_module_says_so(door: Door, raw: Any) -> None:
+    raw.set(f"{door.prefix}ada:{DOCUMENTS[0]['message_id']}", "")
+    with pytest.raises(Exception, match=r"JSON.GET"):
+        await call(
+            door,
+            "migrate_sessions",
+            door.client,
+            "langchain-redis",
+            source_prefix=door.prefix,
+            key_prefix=f"{door.prefix}new:",
+        )
