@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -39,7 +41,9 @@ async def test_a_model_is_found_by_its_name(model: Any, monkeypatch: pytest.Monk
         asked.append(name)
         return GenericFakeChatModel(messages=iter([AIMessage("Paris is sunny.")]))
 
-    monkeypatch.setattr("langchain.chat_models.init_chat_model", init_chat_model)
+    stand_in: Any = ModuleType("langchain.chat_models")
+    stand_in.init_chat_model = init_chat_model
+    monkeypatch.setitem(sys.modules, stand_in.__name__, stand_in)
     seen = await answers(model, model.load("provider:name"), QUESTION)
     assert asked == ["provider:name"]
     assert [new[0].text for new in seen if new[0].text][:2] == ["Paris", "Paris "]

@@ -140,6 +140,12 @@ async def test_truncating_frees_memory_and_reading_renews_the_time_to_live_of_a_
     await full.check()
 
 
+# Redis 5 evicts before a command and not for what a script then needs: there a script is refused
+# close to the limit, whatever the policy, so no append evicts another session.
+EVICTING = [engine for engine in ENGINES if engine != "redis-5.0"]
+
+
+@pytest.mark.parametrize("engine", EVICTING)
 @pytest.mark.parametrize("policy", ["volatile-lru"])
 async def test_an_evicted_session_is_gone_whole_and_does_not_come_back_half(full: Full) -> None:
     lasting = full.door.open("lasting")
@@ -167,6 +173,7 @@ async def test_an_evicted_session_is_gone_whole_and_does_not_come_back_half(full
     await full.check()
 
 
+@pytest.mark.parametrize("engine", EVICTING)
 @pytest.mark.parametrize("policy", ["volatile-lru"])
 async def test_a_session_evicted_between_two_pages_of_an_iteration_is_no_short_history(
     full: Full,

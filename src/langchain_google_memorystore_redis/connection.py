@@ -101,7 +101,7 @@ def connect(
     `CredentialsError`, and redis-py's own errors if the server cannot be reached. `close()` it.
 
     Example:
-        >>> client = connect("redis://127.0.0.1:6379")
+        >>> client = connect(url)
         >>> client.ping()
         True
         >>> client.close()
@@ -122,7 +122,7 @@ async def aconnect(
 
     Example:
         >>> async def main():
-        ...     client = await aconnect("redis://127.0.0.1:6379")
+        ...     client = await aconnect(url)
         ...     pong = await client.ping()
         ...     await client.aclose()
         ...     return pong

@@ -216,8 +216,9 @@ def delete_prefix(client: Any, key_prefix: str, *, progress: Progress | None = N
     """Remove every session whose key begins with `key_prefix`. Two round trips a page.
 
     Keys that are no session (other types, lists of something else) are left alone and counted.
-    Safe to repeat; a session written meanwhile may stay. An empty prefix is refused. `progress`
-    hears how many sessions are gone.
+    Safe to repeat; a session written meanwhile may stay. A page whose reply was lost and that the
+    client sent again is gone too, but not counted. An empty prefix is refused. `progress` hears
+    how many sessions are gone.
 
     Example:
         >>> delete_prefix(client, "docs:")

@@ -46,10 +46,10 @@ def _names_of_docstrings(
         if ".checkpoint." in request.node.name:
             from langchain_google_memorystore_redis import MemorystoreSaver
 
-            doctest_namespace.update(url=url, saver=MemorystoreSaver(client))
+            doctest_namespace.update(saver=MemorystoreSaver(client))
         history = MemorystoreChatMessageHistory(client, f"docs:{request.node.name}")
         history.add_user_message("hi")
-        doctest_namespace.update(client=client, history=history)
+        doctest_namespace.update(client=client, history=history, url=url)
         yield
         history.clear()
 

@@ -129,15 +129,17 @@ class Runner:
         client = self._client
         if self._is_cluster:
             # Not a cluster's pipeline: it sends what failed again one by one, on any connection.
-            client = client.get_redis_connection(client.get_node_from_key(ops[0].key))
+            of_node = getattr(client, "get_redis_connection", None) or client.get_valkey_connection
+            client = of_node(client.get_node_from_key(ops[0].key))
         with client.pipeline(transaction=False) as pipe:
             for op in ops:
                 pipe.execute_command(*op.with_source, NEVER_DECODE=True)
+            if not self._is_cluster:
+                # An error must be raised in here for the client's own retries to see it.
+                return list(pipe.execute())
             try:
                 return list(pipe.execute(raise_on_error=False))
-            except Exception as error:
-                if not self._is_cluster:
-                    raise
+            except Exception as error:  # noqa: BLE001  (the caller raises it, or tries elsewhere)
                 return [error]
 
     def drive(self, flow: Flow[T]) -> T:
@@ -195,14 +197,14 @@ class AsyncRunner:
 
     async def _send_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
         options: dict[str, Any] = {"NEVER_DECODE": True}
-        stay = {}
+        how: dict[str, Any] = {}
         if self._is_cluster:
             options["target_nodes"] = self._client.get_node_from_key(ops[0].key)
-            stay["allow_redirections"] = False
+            how = {"raise_on_error": False, "allow_redirections": False}
         async with self._client.pipeline(transaction=False) as pipe:
             for op in ops:
                 pipe.execute_command(*op.with_source, **options)
-            return list(await pipe.execute(raise_on_error=False, **stay))
+            return list(await pipe.execute(**how))
 
     async def drive(self, flow: Flow[T]) -> T:
         """Async twin of `Runner.drive`."""
