@@ -42,11 +42,8 @@ class Authority:
         """What a client needs to trust this authority."""
         return self._certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def serve(self, folder: Path, port: int, address: str | None = HOST) -> tuple[str, ...]:
-        """Command line of a server that also speaks TLS on `port`; its files go to `folder`.
-
-        The certificate is for `address`; without, only its common name says whose it is.
-        """
+    def issue(self, folder: Path, address: str | None = HOST) -> tuple[Path, Path]:
+        """Files of a certificate and its key. Without `address` only its common name has one."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
         names = [] if address is None else [x509.IPAddress(ipaddress.ip_address(address))]
@@ -54,22 +51,16 @@ class Authority:
             (x509.SubjectAlternativeName(names), False)
         ]
         certificate = self._sign(name, key.public_key(), extensions if names else [])
-        private = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
+        files = folder / "server.crt", folder / "server.key"
+        files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        files[1].write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
         )
-        files = {
-            "tls-cert-file": certificate.public_bytes(serialization.Encoding.PEM),
-            "tls-key-file": private,
-            "tls-ca-cert-file": self.pem.encode(),
-        }
-        options = {"tls-port": str(port), "tls-auth-clients": "no"}
-        for name, content in files.items():
-            path = folder / f"{name}-{port}.pem"
-            path.write_bytes(content)
-            options[name] = str(path)
-        return tuple(part for name, value in options.items() for part in (f"--{name}", value))
+        return files
 
     def _sign(
         self,
@@ -93,3 +84,16 @@ class Authority:
         for extension, critical in extensions:
             builder = builder.add_extension(extension, critical=critical)
         return builder.sign(self._key, hashes.SHA256())
+
+
+def tls_options(files: tuple[Path, Path], port: int) -> tuple[str, ...]:
+    """Command line for a server that also speaks TLS, on `port`."""
+    # The server must name an authority even to ask clients for nothing; any certificate will do.
+    options = {
+        "tls-port": str(port),
+        "tls-cert-file": str(files[0]),
+        "tls-key-file": str(files[1]),
+        "tls-ca-cert-file": str(files[0]),
+        "tls-auth-clients": "no",
+    }
+    return tuple(part for name, value in options.items() for part in (f"--{name}", value))

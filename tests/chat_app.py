@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.servers.processes import HOST, Server, wait_until
 
 APP = Path(__file__).parents[1] / "examples" / "chat_app" / "app.py"
-# What Chromium would ask of the network for itself; in a container it has no sandbox of its own.
+# Chromium asks nothing of the network for itself, and draws without looking for a GPU.
 FLAGS = [
     "--disable-gpu",
     "--disable-background-networking",

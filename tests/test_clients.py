@@ -127,6 +127,19 @@ def test_an_append_is_found_behind_all_that_was_written_since_its_writer_looked(
     assert runner.drive(history._ops.append(batch)) == 902
 
 
+def test_an_append_to_a_full_bounded_session_is_found_behind_what_others_wrote(
+    client: Any, prefix: str
+) -> None:
+    history = MemorystoreChatMessageHistory(client, "s", key_prefix=prefix, max_messages=300)
+    history.add_messages([HumanMessage("old")] * 300)
+    runner = Runner(client)
+    batch = Batch.of([HumanMessage("mine")], known=300)
+    assert runner.drive(history._ops.append(batch)) == 300
+    history.add_messages([HumanMessage("another writer's")] * 200)
+    assert runner.drive(history._ops.append(batch)) == 300
+    assert [message.content for message in history].count("mine") == 1
+
+
 async def test_a_server_that_forgot_the_scripts_goes_unnoticed(door: Door, raw: Any) -> None:
     history = door.open(ttl=100, refresh_ttl_on_read=True)
     for turn in range(3):

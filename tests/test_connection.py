@@ -28,7 +28,7 @@ from langchain_google_memorystore_redis import (
     aconnect,
     connect,
 )
-from tests.certificates import HOST, Authority
+from tests.certificates import HOST, Authority, tls_options
 from tests.faults import REFUSE, Proxy
 from tests.plugins.faults import ProxyTo
 from tests.plugins.servers import Servers
@@ -96,13 +96,13 @@ TlsServerOf = Callable[..., TlsServer]
 
 
 @pytest.fixture
-def tls_server(servers: Servers, tmp_path: Path) -> Iterator[TlsServerOf]:
+def tls_server(servers: Servers, tmp_path: Path, authority: Authority) -> Iterator[TlsServerOf]:
     """Servers with TLS: only Debian's Redis 7.0 is built with it."""
     with ExitStack() as stack:
 
         def make(address: str | None = HOST) -> TlsServer:
             port = free_port()
-            options = authority.serve(tmp_path, port, address)
+            options = tls_options(authority.issue(tmp_path, address), port)
             stack.enter_context(Server(servers.engine("redis-7.0"), *options))
             return TlsServer(port, authority)
 
@@ -298,62 +298,7 @@ async def test_a_certificate_must_name_the_host_unless_that_is_switched_off(
     assert await done(client.ping()) is True
 
 
-@pytest.fixture
-def tls_cluster(servers: Servers, tmp_path: Path, authority: Authority) -> Iterator[TlsClusterOf]:
-    with ExitStack() as stack:
-
-        def make(address: str | None = HOST) -> TlsServer:
-            cluster = Cluster(servers.engine("redis-7.0"), "--tls-cluster", "yes")
-            ports = [free_port() for _ in cluster.nodes]
-            for node, port in zip(cluster.nodes, ports, strict=True):
-                bus = ("--cluster-port", str(node.port + 10000))
-                node._args += (*authority.serve(tmp_path, port, address), *bus)
-            stack.enter_context(cluster)
-            return TlsServer(ports[0], authority)
-
-        yield make
-
-
-TlsClusterOf = Callable[..., TlsServer]
-
-
-async def test_every_node_of_a_cluster_is_reached_by_tls(
-    way: Way, tls_cluster: TlsClusterOf, prefix: str
-) -> None:
-    server = tls_cluster()
-    client = await way(server.endpoint, ca_certs=server.authority.pem)
-    assert type(client) is way.kind("RedisCluster")
-    for number in range(12):
-        await done(client.set(f"{prefix}{number}", number))
-    assert [int(await done(client.get(f"{prefix}{n}"))) for n in range(12)] == list(range(12))
-
-
-async def test_the_nodes_of_a_cluster_must_name_their_host_too(
-    way: Way, tls_cluster: TlsClusterOf
-) -> None:
-    server = tls_cluster("127.0.0.2")
-    options: dict[str, Any] = {"ca_certs": server.authority.pem, "cluster": True}
-    with pytest.raises(redis.RedisError) as caught:
-        await way(server.endpoint, **options)
-    assert "certificate" in repr(caught.value) + repr(caught.value.__cause__)
-    client = await way(server.endpoint, ssl_check_hostname=False, **options)
-    assert await done(client.ping(target_nodes=client.get_primaries()[0])) is True
-
-
 # What it costs
-
-
-async def test_a_connection_is_opened_and_closed_only_to_ask_whether_it_is_a_cluster(
-    way: Way, servers: Servers, proxy_to: ProxyTo
-) -> None:
-    proxy = proxy_to(servers.standalone("valkey-9.1").port)
-    await way(proxy.url, cluster=False)
-    assert proxy.commands == proxy.handshake == []
-    client = await way(proxy.url)
-    assert proxy.commands == []
-    assert [c for c in proxy.handshake if c != "CLIENT SETINFO"] == ["CLUSTER SLOTS"]
-    await done(client.ping())
-    assert "HELLO" not in proxy.handshake
 
 
 async def test_callers_wait_for_one_of_fifty_connections(way: Way, servers: Servers) -> None:

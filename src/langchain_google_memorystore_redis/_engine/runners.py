@@ -21,6 +21,9 @@ from langchain_google_memorystore_redis.errors import (
 
 T = TypeVar("T")
 
+_MOST_CLOSED = 10
+"""How often a connection is found closed before that is an error."""
+
 _MOST_MOVES = 3
 """How often a key is followed to another node of a cluster."""
 
@@ -173,12 +176,23 @@ class AsyncRunner:
                 await self._client.initialize()
             options = _node(self._client, op.node)
             try:
-                reply = await self._client.execute_command(*op.wire, **options)
+                reply = await self._send(op.wire, options)
             except Exception as error:
                 if not _script_unknown(error, op):
                     raise
-                reply = await self._client.execute_command(*op.with_source, **options)
+                reply = await self._send(op.with_source, options)
         return op.decode(reply)
+
+    async def _send(self, wire: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        for _ in range(_MOST_CLOSED if self._is_cluster else 0):
+            try:
+                return await self._client.execute_command(*wire, **options)
+            except AttributeError as error:
+                # redis-py 8.1 closes idle connections of a cluster that a task has just taken, and
+                # then fails before it writes. Remove when it no longer does.
+                if error.name != "writelines":
+                    raise
+        return await self._client.execute_command(*wire, **options)
 
     async def run_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
         """Async twin of `Runner.run_together`."""

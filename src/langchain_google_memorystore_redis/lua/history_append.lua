@@ -8,11 +8,12 @@
 local key, ttl, most, known = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local length = redis.call('LLEN', key)
 
--- A batch sent before is among the entries that the writer did not know of. A trim moves those
--- to lower indices, so a few more are looked at; the upper bound keeps the server responsive. A
--- writer that does not know the session, or knew one that was cut since, has the upper bound.
+-- A batch sent before is among the entries that the writer did not know of. Another writer's trim
+-- moves those to lower indices, so a few more are looked at; the upper bound keeps the server
+-- responsive. A writer that does not know the session, or knew one that was cut since, or that
+-- bounds it, so that its length says nothing, has the upper bound.
 local window = 10000
-if known >= 0 and known <= length then
+if most == 0 and known >= 0 and known <= length then
   window = math.max(64, math.min(length - known, window))
 end
 local last = ARGV[#ARGV]
