@@ -24,11 +24,17 @@ from tests.plugins.shell import SCRIPT, Shell, environment, run
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 
 
+def _hear_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def followed(plain: Shell) -> Iterator[tuple[subprocess.Popen[str], Callable[[], str]]]:
     """`show ada --follow` in a process of its own, and a way to wait for its next line."""
     command = [str(SCRIPT), *plain.options, "show", "ada", "--follow"]
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: PLW1509
+            preexec_fn=_hear_interrupts,  # may be ignored by CI
+
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
