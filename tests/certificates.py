@@ -1,9 +1,16 @@
-"""Certificates for tests, real ones: authorities, and servers that run with what they signed."""
+"""Servers that speak TLS, with real certificates of authorities made here.
+
+Strategy: of the engines that tests run, only Debian's Redis 7.0 is built with TLS, alone and in a
+cluster; what is in front of the server is the client library's affair, so that one is enough.
+"""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +18,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-HOST = "127.0.0.1"
+from tests.servers.clusters import Cluster
+from tests.servers.processes import HOST, Engine, Server
 
 
 class Authority:
@@ -42,8 +50,11 @@ class Authority:
         """What a client needs to trust this authority."""
         return self._certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def issue(self, folder: Path, address: str | None = HOST) -> tuple[Path, Path]:
-        """Files of a certificate and its key. Without `address` only its common name has one."""
+    def serve(self, folder: Path, port: int, address: str | None = HOST) -> tuple[str, ...]:
+        """Command line of a server that also speaks TLS on `port`; its files go to `folder`.
+
+        The certificate is for `address`; without, only its common name says whose it is.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
         names = [] if address is None else [x509.IPAddress(ipaddress.ip_address(address))]
@@ -51,16 +62,22 @@ class Authority:
             (x509.SubjectAlternativeName(names), False)
         ]
         certificate = self._sign(name, key.public_key(), extensions if names else [])
-        files = folder / "server.crt", folder / "server.key"
-        files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        files[1].write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
+        private = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
         )
-        return files
+        files = {
+            "tls-cert-file": certificate.public_bytes(serialization.Encoding.PEM),
+            "tls-key-file": private,
+            "tls-ca-cert-file": self.pem.encode(),
+        }
+        options = {"tls-port": str(port), "tls-auth-clients": "no"}
+        for option, content in files.items():
+            path = folder / f"{option}-{port}.pem"
+            path.write_bytes(content)
+            options[option] = str(path)
+        return tuple(part for option, value in options.items() for part in (f"--{option}", value))
 
     def _sign(
         self,
@@ -86,14 +103,39 @@ class Authority:
         return builder.sign(self._key, hashes.SHA256())
 
 
-def tls_options(files: tuple[Path, Path], port: int) -> tuple[str, ...]:
-    """Command line for a server that also speaks TLS, on `port`."""
-    # The server must name an authority even to ask clients for nothing; any certificate will do.
-    options = {
-        "tls-port": str(port),
-        "tls-cert-file": str(files[0]),
-        "tls-key-file": str(files[1]),
-        "tls-ca-cert-file": str(files[0]),
-        "tls-auth-clients": "no",
-    }
-    return tuple(part for name, value in options.items() for part in (f"--{name}", value))
+@dataclass(frozen=True)
+class TlsServer:
+    """Where a server speaks TLS, and who signed its certificate."""
+
+    endpoint: str
+    authority: Authority
+    plain: Server
+    """The same server without TLS, to prepare things."""
+
+
+@contextmanager
+def tls_server(engine: Engine, folder: Path, address: str | None = HOST) -> Iterator[TlsServer]:
+    """A server whose certificate is for `address`; see `Authority.serve`."""
+    authority, port = Authority("one"), _free_port()
+    with Server(engine, *authority.serve(folder, port, address)) as server:
+        yield TlsServer(f"{HOST}:{port}", authority, server)
+
+
+@contextmanager
+def tls_cluster(engine: Engine, folder: Path, address: str | None = HOST) -> Iterator[TlsServer]:
+    """A cluster of them, which names its nodes by their TLS ports."""
+    authority = Authority("one")
+    cluster = Cluster(engine, "--tls-cluster", "yes")
+    ports = [_free_port() for _ in cluster.nodes]
+    for node, port in zip(cluster.nodes, ports, strict=True):
+        bus = ("--cluster-port", str(node.port + 10000))
+        node._args += (*authority.serve(folder, port, address), *bus)
+    with cluster:
+        yield TlsServer(f"{HOST}:{ports[0]}", authority, cluster.nodes[0])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ import pytest
 import redis
 import redis.asyncio
 from langchain_core.messages import HumanMessage
-from redis.exceptions import AuthenticationError
+from redis.backoff import EqualJitterBackoff
+from redis.exceptions import AuthenticationError, RedisClusterException
 
 from langchain_google_memorystore_redis import (
     ArgumentTypeError,
@@ -28,12 +28,12 @@ from langchain_google_memorystore_redis import (
     aconnect,
     connect,
 )
-from tests.certificates import HOST, Authority, tls_options
-from tests.faults import REFUSE, Proxy
+from tests.certificates import Authority, tls_cluster, tls_server
+from tests.faults import Proxy
 from tests.plugins.faults import ProxyTo
 from tests.plugins.servers import Servers
 from tests.servers.clusters import Cluster
-from tests.servers.processes import Server, wait_until
+from tests.servers.processes import HOST, Engine, Server, wait_until
 
 PASSWORD = "it's@secret/%"
 QUOTED = "it%27s%40secret%2F%25"
@@ -71,42 +71,9 @@ async def way(request: pytest.FixtureRequest) -> AsyncIterator[Way]:
 
 
 @pytest.fixture
-def authority() -> Authority:
-    return Authority("one")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@dataclass(frozen=True)
-class TlsServer:
-    port: int
-    authority: Authority
-
-    @property
-    def endpoint(self) -> str:
-        return f"{HOST}:{self.port}"
-
-
-TlsServerOf = Callable[..., TlsServer]
-
-
-@pytest.fixture
-def tls_server(servers: Servers, tmp_path: Path, authority: Authority) -> Iterator[TlsServerOf]:
-    """Servers with TLS: only Debian's Redis 7.0 is built with it."""
-    with ExitStack() as stack:
-
-        def make(address: str | None = HOST) -> TlsServer:
-            port = free_port()
-            options = tls_options(authority.issue(tmp_path, address), port)
-            stack.enter_context(Server(servers.engine("redis-7.0"), *options))
-            return TlsServer(port, authority)
-
-        yield make
+def engine(servers: Servers) -> Engine:
+    """The engine that is built with TLS."""
+    return servers.engine("redis-7.0")
 
 
 # Where to
@@ -130,6 +97,11 @@ async def test_it_finds_out_that_a_server_is_a_cluster(
     await history.aadd_messages([HumanMessage("hi")])
     assert await history.aget_messages() == [HumanMessage("hi")]
     await history.aclear()
+
+
+async def test_a_cluster_that_is_found_has_no_other_database(way: Way, servers: Servers) -> None:
+    with pytest.raises(InvalidArgumentError, match="db must be 0"):
+        await way(servers.cluster("valkey-9.1").url + "/3")
 
 
 async def test_without_an_argument_it_takes_redis_url(
@@ -262,43 +234,94 @@ async def test_a_user_without_administrative_commands_is_served(
 
 
 async def test_an_authority_is_trusted_as_file_text_or_bundle(
-    way: Way, tls_server: TlsServerOf, tmp_path: Path
+    way: Way, engine: Engine, tmp_path: Path
 ) -> None:
-    server = tls_server()
-    other = Authority("two").pem
-    bundle = tmp_path / "bundle.pem"
-    bundle.write_text(f"The newest first:\n{other}\nthe server's:\n{server.authority.pem}")
-    text = other + server.authority.pem
-    for trusted in (bundle, str(bundle), text, [other, server.authority.pem]):
-        client = await way(server.endpoint, ca_certs=trusted)
+    with tls_server(engine, tmp_path) as server:
+        other = Authority("two").pem
+        bundle = tmp_path / "bundle.pem"
+        bundle.write_text(f"The newest first:\n{other}\nthe server's:\n{server.authority.pem}")
+        text = other + server.authority.pem
+        for trusted in (bundle, str(bundle), text, [other, server.authority.pem]):
+            client = await way(server.endpoint, ca_certs=trusted)
+            assert await done(client.ping()) is True
+        client = await way(f"rediss://{server.endpoint}?ssl_ca_certs={bundle}")
         assert await done(client.ping()) is True
-    client = await way(f"rediss://{server.endpoint}?ssl_ca_certs={bundle}")
-    assert await done(client.ping()) is True
 
 
-async def test_a_server_of_another_authority_is_refused(way: Way, tls_server: TlsServerOf) -> None:
-    server = tls_server()
-    options = {"cluster": False, "retry": None}
-    for trusted in (Authority("two").pem, None):
-        client = await way(f"rediss://{server.endpoint}", ca_certs=trusted, **options)
-        with pytest.raises(redis.ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
+async def test_a_renewed_authority_file_serves_new_connections(
+    way: Way, engine: Engine, tmp_path: Path
+) -> None:
+    file = tmp_path / "authorities.pem"
+    file.write_text(Authority("old").pem)
+    with tls_server(engine, tmp_path) as server:
+        client = await way(server.endpoint, ca_certs=file, cluster=False, retry=None)
+        with pytest.raises(redis.ConnectionError):
             await done(client.ping())
+        file.write_text(server.authority.pem)
+        client = client if way.name == "connect" else await way(server.endpoint, ca_certs=file)
+        assert await done(client.ping()) is True
+
+
+async def test_a_server_of_another_authority_is_refused(
+    way: Way, engine: Engine, tmp_path: Path
+) -> None:
+    with tls_server(engine, tmp_path) as server:
+        for trusted in (Authority("two").pem, None):
+            options = {"ca_certs": trusted, "cluster": False, "retry": None}
+            client = await way(f"rediss://{server.endpoint}", **options)
+            with pytest.raises(redis.ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
+                await done(client.ping())
 
 
 @pytest.mark.parametrize("address", ["127.0.0.2", None])
 async def test_a_certificate_must_name_the_host_unless_that_is_switched_off(
-    way: Way, tls_server: TlsServerOf, address: str | None
+    way: Way, engine: Engine, tmp_path: Path, address: str | None
 ) -> None:
-    server = tls_server(address)
-    options: dict[str, Any] = {"ca_certs": server.authority.pem, "cluster": False}
-    client = await way(server.endpoint, retry=None, **options)
-    with pytest.raises(redis.ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
-        await done(client.ping())
-    client = await way(server.endpoint, ssl_check_hostname=False, **options)
-    assert await done(client.ping()) is True
+    with tls_server(engine, tmp_path, address) as server:
+        options: dict[str, Any] = {"ca_certs": server.authority.pem, "cluster": False}
+        client = await way(server.endpoint, retry=None, **options)
+        with pytest.raises(redis.ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
+            await done(client.ping())
+        client = await way(server.endpoint, ssl_check_hostname=False, **options)
+        assert await done(client.ping()) is True
+
+
+async def test_every_node_of_a_cluster_is_reached_by_tls(
+    way: Way, engine: Engine, tmp_path: Path
+) -> None:
+    with tls_cluster(engine, tmp_path) as server:
+        client = await way(server.endpoint, ca_certs=server.authority.pem)
+        assert type(client) is way.kind("RedisCluster")
+        for number in range(12):
+            await done(client.set(f"{number}", number))
+        assert [int(await done(client.get(f"{n}"))) for n in range(12)] == list(range(12))
+
+
+async def test_the_nodes_of_a_cluster_must_name_their_host_too(
+    way: Way, engine: Engine, tmp_path: Path
+) -> None:
+    with tls_cluster(engine, tmp_path, "127.0.0.2") as server:
+        options: dict[str, Any] = {"ca_certs": server.authority.pem, "cluster": True}
+        with pytest.raises(RedisClusterException, match="certificate is not valid for"):
+            await way(server.endpoint, **options)
+        client = await way(server.endpoint, ssl_check_hostname=False, **options)
+        assert await done(client.ping(target_nodes=client.get_primaries()[0])) is True
 
 
 # What it costs
+
+
+async def test_a_connection_is_opened_and_closed_only_to_ask_whether_it_is_a_cluster(
+    way: Way, servers: Servers, proxy_to: ProxyTo
+) -> None:
+    proxy = proxy_to(servers.standalone("valkey-9.1").port)
+    await way(proxy.url, cluster=False)
+    assert proxy.commands == proxy.handshake == []
+    client = await way(proxy.url)
+    assert proxy.commands == []
+    assert [c for c in proxy.handshake if c != "CLIENT SETINFO"] == ["CLUSTER SLOTS"]
+    await done(client.ping())
+    assert "HELLO" not in proxy.handshake
 
 
 async def test_callers_wait_for_one_of_fifty_connections(way: Way, servers: Servers) -> None:
@@ -334,21 +357,74 @@ async def test_aconnect_does_not_block_the_loop(servers: Servers, proxy_to: Prox
 # What it survives
 
 
+@pytest.fixture
+def paused(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once a client pauses before it tries again."""
+    event = threading.Event()
+    compute = EqualJitterBackoff.compute
+
+    def watched(self: EqualJitterBackoff, failures: int) -> float:
+        event.set()
+        return compute(self, failures)
+
+    monkeypatch.setattr(EqualJitterBackoff, "compute", watched)
+    return event
+
+
+@contextmanager
+def outage(endpoint: Proxy, paused: threading.Event) -> Iterator[None]:
+    """The endpoint refuses connections until a client has met that; meanwhile the test goes on."""
+    paused.clear()
+    with ExitStack() as refusing:
+        refusing.enter_context(endpoint.refusing())
+
+        def end_when_met() -> None:
+            paused.wait(10)
+            refusing.close()
+
+        end = threading.Thread(target=end_when_met)
+        end.start()
+        yield
+        end.join()
+    assert paused.is_set()
+
+
 async def test_connections_that_are_refused_are_tried_again(
-    way: Way, servers: Servers, proxy_to: ProxyTo
+    way: Way, servers: Servers, proxy_to: ProxyTo, paused: threading.Event
 ) -> None:
     proxy = proxy_to(servers.standalone("valkey-9.1").port)
-    proxy.inject(REFUSE, times=2)
+    with outage(proxy, paused):
+        client = await way(proxy.url)
+    with outage(proxy, paused):
+        assert await done(client.ping()) is True
+    with outage(proxy, paused):  # a connection that was open
+        assert await done(client.ping()) is True
+
+
+async def test_an_outage_is_reported_after_four_pauses(
+    way: Way, servers: Servers, proxy_to: ProxyTo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[int] = []
+    compute = EqualJitterBackoff.compute
+
+    def shortened(self: EqualJitterBackoff, failures: int) -> float:
+        assert 0.05 * 2**failures <= compute(self, failures) <= 0.1 * 2**failures
+        pauses.append(failures)
+        return 0
+
+    monkeypatch.setattr(EqualJitterBackoff, "compute", shortened)
+    proxy = proxy_to(servers.standalone("valkey-9.1").port)
     client = await way(proxy.url)
-    assert proxy.injected[REFUSE] == 2
-    proxy.cut()
-    proxy.inject(REFUSE, times=2)
-    assert await done(client.ping()) is True
-
-
-async def test_an_absent_server_is_reported_within_seconds(way: Way) -> None:
-    with pytest.raises(redis.ConnectionError):
-        await asyncio.wait_for(way(f"{HOST}:{free_port()}"), 8)
+    with proxy.refusing():
+        with pytest.raises(redis.ConnectionError):  # opening a connection
+            await done(client.ping())
+        assert pauses == [1, 2, 3, 4]
+    await done(client.ping())
+    pauses.clear()
+    with proxy.refusing():
+        with pytest.raises(redis.ConnectionError):  # using one
+            await done(client.ping())
+        assert pauses == [1, 2, 3, 4]
 
 
 @dataclass(frozen=True)
@@ -385,14 +461,15 @@ async def test_a_connection_left_on_a_read_only_server_is_opened_anew(way: Way, 
     assert pair.replica.cli("LLEN", "session") == 2
 
 
-async def test_a_primary_that_dies_is_replaced_within_one_call(way: Way, pair: Pair) -> None:
+async def test_a_primary_that_dies_is_replaced_within_one_call(
+    way: Way, pair: Pair, paused: threading.Event
+) -> None:
     client = await way(pair.endpoint.url)
     await done(client.set("key", "before"))
-    pair.primary.kill()
-    timer = threading.Timer(0.3, pair.promote)
-    timer.start()
-    assert await done(client.set("key", "after"))
-    timer.join()
+    with outage(pair.endpoint, paused):
+        pair.primary.kill()
+        pair.promote()
+        assert await done(client.set("key", "after"))
     assert pair.replica.cli("GET", "key") == "after"
 
 

@@ -18,7 +18,7 @@ from tests.servers.processes import Server, wait_until
 
 ENGINES = ["redis-5.0", "redis-6.2", "redis-7.0", "valkey-9.1"]
 WAYS = ["sync", "async", "thread"]
-SIZES = {"turns": 2, "singles": 1, "pages": 2500}
+SIZES = {"turns": 2, "singles": 1, "pages": 1200}
 """Messages a batch; more than the 1,000 that the script pushes at once among them."""
 
 
@@ -33,7 +33,7 @@ class Full:
 
     def batch(self, size: int) -> list[BaseMessage]:
         self.appends += 1
-        text = f"{self.appends} " + "x" * (100_000 if size < 100 else 600)
+        text = f"{self.appends} " + "x" * (100_000 if size < 100 else 1200)
         return [(HumanMessage, AIMessage)[n % 2](f"{n} {text}") for n in range(size)]
 
     async def append(self, history: DoorHistory, size: int) -> None:
@@ -74,18 +74,21 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=WAYS)
-async def full(
-    request: pytest.FixtureRequest, servers: Servers, engine: str, policy: str
-) -> AsyncIterator[Full]:
+def way(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def full(servers: Servers, engine: str, policy: str, way: str) -> AsyncIterator[Full]:
     settings = ("--maxmemory", "20mb", "--maxmemory-policy", policy)
     target = Target(engine, protocol=2 if engine == "redis-5.0" else 3)
     with Server(servers.engine(engine), *settings) as server:
-        if request.param == "async":
+        if way == "async":
             async with asyncio_client(target, server.port) as client:
                 yield Full(server, Door(client, by_async=True, prefix=""))
         else:
             with target.connect(server.port) as client:
-                yield Full(server, Door(client, by_async=request.param == "thread", prefix=""))
+                yield Full(server, Door(client, by_async=way == "thread", prefix=""))
 
 
 def facts_of(messages: list[BaseMessage]) -> list[tuple[str, str]]:
@@ -98,7 +101,9 @@ def wait_for_memory(server: Server) -> None:
     wait_until(lambda: int(server.info("used_memory") or 0) < 14_000_000, "memory to be free")
 
 
-@pytest.mark.parametrize("policy", ["noeviction", "volatile-lru"])
+@pytest.mark.parametrize(
+    ("policy", "way"), [*(("noeviction", way) for way in WAYS), ("volatile-lru", "async")]
+)
 async def test_a_full_server_refuses_appends_whole_and_goes_on_when_there_is_space(
     full: Full,
 ) -> None:
@@ -129,7 +134,7 @@ async def test_a_full_server_refuses_appends_whole_and_goes_on_when_there_is_spa
     assert full.server.info("evicted_keys") == "0"
 
 
-@pytest.mark.parametrize("policy", ["noeviction"])
+@pytest.mark.parametrize(("policy", "way"), [("noeviction", "sync"), ("noeviction", "async")])
 async def test_truncating_frees_memory_and_reading_renews_the_time_to_live_of_a_full_server(
     full: Full,
 ) -> None:
@@ -186,8 +191,8 @@ async def test_a_session_evicted_between_two_pages_of_an_iteration_is_no_short_h
     full: Full,
 ) -> None:
     session = full.door.open("session", ttl=3600)
-    for _ in range(3):
-        await full.append(session, 2500)
+    for _ in range(5):
+        await full.append(session, 1200)
     messages = session.each()
     assert await anext(messages) == full.stored["session"][0]
     await full.evict("session")

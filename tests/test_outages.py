@@ -255,7 +255,8 @@ async def test_a_server_that_comes_back_empty_has_empty_histories(
     servers: Servers, engine: str, way: str
 ) -> None:
     with Server(servers.engine(engine)) as server:
-        client = to(server.port, engine)(way == "async")
+        # redis-py 5 does not try again by itself when a connection it kept turns out closed.
+        client = to(server.port, engine, heal=True)(way == "async")
         history = Door(client, by_async=way != "sync", prefix="").open()
         for text in ("first life", "second life"):
             assert await history.messages() == []
@@ -303,11 +304,16 @@ def test_what_an_old_primary_acknowledges_after_its_replica_was_promoted_is_lost
     lost = writers.lost(to(replica.port)(False))
     print(f"lost: {lost}")
     assert_only_newest(lost)
-    assert all(len(numbers) >= 50 for numbers in lost.values())
+    # One of the fifty may have been on its way when the replica was promoted.
+    assert all(len(numbers) >= 49 for numbers in lost.values())
 
 
-@pytest.mark.parametrize("pair", ENGINES, indirect=True)
-@pytest.mark.parametrize("split", [False, True], ids=["crash", "split"])
+@pytest.mark.parametrize(
+    ("pair", "split"),
+    [("redis-6.2", False), ("valkey-9.1", False), ("valkey-9.1", True)],
+    ids=["redis-6.2-crash", "valkey-9.1-crash", "valkey-9.1-split"],
+    indirect=["pair"],
+)
 def test_with_replicas_ack_a_failover_loses_nothing_acknowledged(
     pair: tuple[Server, Server], proxy_to: ProxyTo, split: bool
 ) -> None:
@@ -343,7 +349,6 @@ def sentinel_client(ports: list[int]) -> Connect:
     return connect
 
 
-@pytest.mark.parametrize("pair", ["redis-6.2", "valkey-9.1"], indirect=True)
 def test_writers_follow_a_failover_by_sentinel(pair: tuple[Server, Server]) -> None:
     primary, replica = pair
     monitor = (
@@ -373,10 +378,10 @@ def test_writers_follow_a_failover_by_sentinel(pair: tuple[Server, Server]) -> N
         assert writers.lost(to(replica.port, primary.engine.name)(False)) == NOTHING
 
 
-@pytest.fixture(scope="module", params=["redis-7.0", "valkey-9.1"])
-def cluster(request: pytest.FixtureRequest, servers: Servers) -> Iterator[Cluster]:
+@pytest.fixture(scope="module")
+def cluster(servers: Servers) -> Iterator[Cluster]:
     """Three shards of two nodes; which of the two is the primary changes from test to test."""
-    with Cluster(servers.engine(request.param), replicas=1, node_timeout_ms=1000) as made:
+    with Cluster(servers.engine("valkey-9.1"), replicas=1, node_timeout_ms=1000) as made:
         yield made
 
 
@@ -444,31 +449,35 @@ def swap(primary: Server, replica: Server) -> None:
 
 
 @pytest.mark.parametrize("pair", ENGINES, indirect=True)
-@pytest.mark.parametrize("way", WAYS)
 async def test_a_client_without_options_stays_with_a_primary_turned_replica(
-    pair: tuple[Server, Server], proxy_to: ProxyTo, way: str
+    pair: tuple[Server, Server], proxy_to: ProxyTo
 ) -> None:
     primary, replica = pair
     proxy = proxy_to(primary.port)
-    client = to(proxy.port, primary.engine.name)(way == "async")
-    history = Door(client, by_async=way != "sync", prefix="").open()
-    await history.add_messages([HumanMessage("before")])
+    clients = {way: to(proxy.port, primary.engine.name)(way == "async") for way in WAYS}
+    histories = {
+        way: Door(client, by_async=way != "sync", prefix="").open(way)
+        for way, client in clients.items()
+    }
+    for history in histories.values():
+        await history.add_messages([HumanMessage("before")])
     connections = set(proxy.settings.links)
     swap(primary, replica)
     lead_to(proxy, replica)
-    after = [HumanMessage("after")]
-    for _ in range(5):
-        with pytest.raises(redis.ReadOnlyError):
-            await history.add_messages(after)
+    for history in histories.values():
+        for _ in range(5):
+            with pytest.raises(redis.ReadOnlyError):
+                await history.add_messages([HumanMessage("refused")])
         assert await history.messages() == [HumanMessage("before")]
     assert set(proxy.settings.links) == connections
-    closed = client.connection_pool.disconnect()
-    if way == "async":
-        await closed
-    await history.add_messages(after)
-    assert await history.messages() == [HumanMessage("before"), *after]
-    assert (replica.cli("LLEN", "session"), proxy.settings.links == connections) == (2, False)
-    await client.aclose() if way == "async" else client.close()
+    for way, client in clients.items():
+        closed = client.connection_pool.disconnect()
+        if way == "async":
+            await closed
+        await histories[way].add_messages([HumanMessage("after")])
+        assert await histories[way].messages() == [HumanMessage("before"), HumanMessage("after")]
+        assert replica.cli("LLEN", way) == 2
+        await client.aclose() if way == "async" else client.close()
 
 
 def wait_for_refusals(writers: Writers, proxy: Proxy) -> None:
@@ -477,8 +486,11 @@ def wait_for_refusals(writers: Writers, proxy: Proxy) -> None:
     writers.wait_until(lambda: len(proxy.commands) >= tries, "more tries")
 
 
-@pytest.mark.parametrize("pair", ENGINES, indirect=True)
-@pytest.mark.parametrize("replicas_ack", [0, 1])
+@pytest.mark.parametrize(
+    ("pair", "replicas_ack"),
+    [*((engine, 0) for engine in ENGINES), ("redis-6.2", 1), ("valkey-9.1", 1)],
+    indirect=["pair"],
+)
 def test_with_the_right_options_writers_follow_the_address_to_the_new_primary(
     pair: tuple[Server, Server], proxy_to: ProxyTo, replicas_ack: int
 ) -> None:
@@ -517,8 +529,10 @@ def test_with_the_right_options_writers_go_on_when_the_server_is_primary_again(
 # Scripts forgotten
 
 
-@pytest.mark.parametrize("cluster_too", [False, True], ids=["standalone", "cluster"])
-@pytest.mark.parametrize("engine", ["redis-5.0", *ENGINES])
+@pytest.mark.parametrize(
+    ("engine", "cluster_too"),
+    [*((engine, False) for engine in ["redis-5.0", *ENGINES]), ("valkey-9.1", True)],
+)
 def test_script_flush_in_the_middle_of_a_run_goes_unnoticed(
     servers: Servers, engine: str, cluster_too: bool, prefix: str
 ) -> None:

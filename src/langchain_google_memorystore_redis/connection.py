@@ -2,52 +2,28 @@
 
 Strategy: everything is settled first, blocking, as plain options (where the server is, TLS,
 credentials, whether it is a cluster); only then is a client made of them, the blocking and the
-asyncio one by the same lines. What redis-py versions lack is found by looking at their
-signatures. How a token is had is for `iam.py` to know, how a server is started for `embedded.py`.
+asyncio one by the same lines. How redis-py is told is for `endpoint.py` to know, how a token is
+had for `iam.py`, how a server is started for `embedded.py`.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
 import ssl
 from asyncio import to_thread
 from collections.abc import Sequence
-from dataclasses import dataclass
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 import redis
 import redis.asyncio
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import EqualJitterBackoff
-from redis.cluster import REDIS_ALLOWED_KEYS
 from redis.connection import parse_url
-from redis.exceptions import ReadOnlyError, ResponseError
-from redis.retry import Retry
 
+from langchain_google_memorystore_redis.endpoint import ALWAYS, Endpoint
 from langchain_google_memorystore_redis.errors import ArgumentTypeError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
-_ALWAYS = {
-    # Redis before 6 has no HELLO, Memorystore's own description of IAM is AUTH, and on RESP3
-    # redis-py 8 spends one more round trip a connection on maintenance notifications.
-    "protocol": 2,
-    # The defaults of redis-py 8; 5.2 waits for ever.
-    "socket_timeout": 5,
-    "socket_connect_timeout": 5,
-    "socket_keepalive": True,
-}
-_CLUSTER = {
-    # The discovery endpoint outlives every node, so the topology is always asked of it.
-    "dynamic_startup_nodes": False,
-    # One shard being away must not take the others with it.
-    "require_full_coverage": False,
-    "max_connections": 100,
-}
 _PLACES = {"host", "port", "path", "unix_socket_path", "startup_nodes", "url", "connection_pool"}
 
 
@@ -78,8 +54,8 @@ def connect(
             expires. It is sent only over TLS, unless `ssl=False` says that it may go in clear.
         ca_certs: the certificate authorities to trust, which turns TLS on for a bare endpoint: a
             file, PEM text, or a list of PEM texts as Google's API gives them. All of them are
-            trusted; give all, since the server moves to the newest one some day. A file is read
-            again for each new connection.
+            trusted; give all, since the server moves to the newest one some day. A blocking client
+            reads a file again for each connection.
         asyncio: give a `redis.asyncio` client. Settling `cluster=None` or starting the embedded
             server blocks all the same: in a running loop await `aconnect`.
         redis_py_options: any other option of the client, such as `password` (the AUTH string),
@@ -87,13 +63,14 @@ def connect(
             server's certificate does not name the address you use), `ssl_certfile`, `protocol`.
             A URL's own options win.
 
-    What differs from redis-py's defaults: RESP2; 5 seconds for a reply and for connecting;
-    failing connections are tried four times more with jittered, growing pauses, some 2 seconds
-    in all, or 14 for one that broke in use; after a failover that leaves a connection on a
-    read-only server, it is opened anew and the command repeated. A pool opens at most 50
-    connections (`max_connections`) and lets a caller wait up to 20 seconds (`timeout`) for a free
-    one. In a cluster it is 100 a node, and one more is a `MaxConnectionsError`; topology is asked
-    of the discovery endpoint only, and shards that are away leave the others usable.
+    What differs from redis-py's defaults: RESP2; 5 seconds for a reply and for connecting; what
+    fails is tried four times more with jittered, growing pauses, so a server that refuses is
+    reported after some 2 seconds and one that is silent after 27; after a failover that leaves a
+    connection on a read-only server, it is opened anew and the command repeated. A pool opens at
+    most 50 connections (`max_connections`) and lets a caller wait up to 20 seconds (`timeout`)
+    for a free one. In a cluster it is 100 a node, and one more is a `MaxConnectionsError`; the
+    topology is asked of the discovery endpoint only, and shards that are away leave the others
+    usable; while one fails over, commands to it may raise a `ConnectionError`.
 
     With `cluster` given, `Redis` and asyncio clients send nothing yet; otherwise one connection
     is opened and closed: 1 round trip, and 1 for logging in. Raises `InvalidArgumentError` for
@@ -106,8 +83,8 @@ def connect(
         True
         >>> client.close()
     """
-    settled = _settle(url_or_endpoint, cluster, iam, ca_certs, redis_py_options)
-    return settled.client(redis.asyncio if asyncio else redis)
+    endpoint = _settle(url_or_endpoint, cluster, iam, ca_certs, redis_py_options)
+    return endpoint.client(redis.asyncio if asyncio else redis)
 
 
 async def aconnect(
@@ -130,76 +107,11 @@ async def aconnect(
         >>> asyncio.run(main())
         True
     """
-    settled = await to_thread(_settle, url_or_endpoint, cluster, iam, ca_certs, redis_py_options)
-    client = settled.client(redis.asyncio)
-    if settled.cluster:
+    endpoint = await to_thread(_settle, url_or_endpoint, cluster, iam, ca_certs, redis_py_options)
+    client = endpoint.client(redis.asyncio)
+    if endpoint.cluster:
         await client.initialize()
     return client
-
-
-@dataclass(frozen=True, slots=True)
-class _Settled:
-    """All that is known of a server before there is a client."""
-
-    tls: bool
-    options: dict[str, Any]
-    cluster: bool
-
-    def client(self, library: ModuleType) -> Any:
-        """A client of `redis` or `redis.asyncio`."""
-        retry = (AsyncRetry if library is redis.asyncio else Retry)(
-            EqualJitterBackoff(cap=2, base=0.1), 4
-        )
-        if self.cluster:
-            return self._cluster_client(library, {**_CLUSTER, "retry": retry, **self.options})
-        # redis-py 5.2 retries only what is named here, later ones these two anyway.
-        heal = [redis.ConnectionError, redis.TimeoutError, ReadOnlyError]
-        pool = library.BlockingConnectionPool(
-            connection_class=library.SSLConnection if self.tls else library.Connection,
-            **{"retry": retry, "retry_on_error": heal, **self.options},
-        )
-        try:
-            pool.connection_class(**pool.connection_kwargs)  # sends nothing
-        except TypeError as error:  # rather than at the first command
-            raise InvalidArgumentError(
-                "redis_py_options", f"hold an unknown one: {error}"
-            ) from None
-        return library.Redis.from_pool(pool)
-
-    def _cluster_client(self, library: ModuleType, options: dict[str, Any]) -> Any:
-        known = inspect.signature(library.RedisCluster.__init__).parameters
-        if library is redis.asyncio:
-            if "dynamic_startup_nodes" not in known:  # redis-py 5.2
-                del options["dynamic_startup_nodes"]
-            return library.RedisCluster(ssl=self.tls, **options)
-        # The blocking class drops, in silence, options that it does not list: in 5.2 the check
-        # of the host name among them. The pools that it makes take them all.
-        host, port = options.pop("host"), options.pop("port", 6379)
-        options["connection_class"] = redis.SSLConnection if self.tls else redis.Connection
-        unlisted = options.keys() - known.keys() - {*REDIS_ALLOWED_KEYS}
-        return redis.RedisCluster(
-            url=f"redis://[{host}]:{port}" if ":" in host else f"redis://{host}:{port}",
-            connection_pool_class=functools.partial(
-                redis.ConnectionPool, **{name: options.pop(name) for name in unlisted}
-            ),
-            **options,
-        )
-
-    def ask_whether_cluster(self) -> bool:
-        """Open a connection and close it: 1 round trip, and 1 for logging in."""
-        ours = inspect.signature(redis.Redis.__init__).parameters
-        theirs = inspect.signature(redis.RedisCluster.__init__).parameters
-        options = {
-            name: value
-            for name, value in self.options.items()
-            if name != "retry" and (name in ours or name not in theirs)
-        }
-        with _Settled(self.tls, options, cluster=False).client(redis) as probe:
-            try:
-                probe.execute_command("CLUSTER", "SLOTS")
-            except ResponseError:  # no cluster, no such command, or no permission
-                return False
-        return True
 
 
 def _settle(
@@ -208,7 +120,7 @@ def _settle(
     iam: bool | Credentials,
     ca_certs: str | os.PathLike[str] | Sequence[str] | None,
     given: dict[str, Any],
-) -> _Settled:
+) -> Endpoint:
     if misplaced := sorted(_PLACES & given.keys()):
         raise InvalidArgumentError(misplaced[0], "is not taken: pass url_or_endpoint instead")
     if address is None:
@@ -223,18 +135,18 @@ def _settle(
         if not address:
             return _settle_embedded(folder, cluster or iam or ca_certs, given)
     scheme, place = _locate(address)
-    options = {**_ALWAYS, **given, **place}
+    options = {**ALWAYS, **given, **place}
     tls = _settle_tls(scheme, ca_certs, options, iam=bool(iam))
     if iam:
         _settle_iam(iam, options)
     if cluster is None:
-        cluster = _Settled(tls, options, cluster=False).ask_whether_cluster()
+        cluster = Endpoint(tls, options, cluster=False).ask_whether_cluster()
     if cluster and options.pop("db", 0) != 0:
         raise InvalidArgumentError("db", "must be 0: a cluster has no other database")
-    return _Settled(tls, options, cluster)
+    return Endpoint(tls, options, cluster)
 
 
-def _settle_embedded(folder: str | None, remote: object, given: dict[str, Any]) -> _Settled:
+def _settle_embedded(folder: str | None, remote: object, given: dict[str, Any]) -> Endpoint:
     if remote:
         raise InvalidArgumentError(
             "url_or_endpoint",
@@ -245,8 +157,8 @@ def _settle_embedded(folder: str | None, remote: object, given: dict[str, Any]) 
     )
 
     port = embedded_port(folder)
-    options = {**_ALWAYS, **given, "host": "127.0.0.1", "port": port}
-    return _Settled(tls=False, options=options, cluster=False)
+    options = {**ALWAYS, **given, "host": "127.0.0.1", "port": port}
+    return Endpoint(tls=False, options=options, cluster=False)
 
 
 def _locate(address: str) -> tuple[str | None, dict[str, Any]]:

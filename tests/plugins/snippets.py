@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
+from redis.connection import parse_url
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-from langchain_google_memorystore_redis import MemorystoreChatMessageHistory
+from langchain_google_memorystore_redis import MemorystoreChatMessageHistory, connection
 from tests.plugins.servers import Servers
 
 
@@ -29,6 +30,8 @@ def documented_server(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> str:
     for module in (redis, redis.asyncio):
         connect = functools.partial(_connect, module.from_url, url)
         monkeypatch.setattr(module, "from_url", connect)
+    located = functools.partial(_connect, parse_url, url)
+    monkeypatch.setattr(connection, "parse_url", located)
     return url
 
 
