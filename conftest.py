@@ -1,6 +1,5 @@
 """The plugins of the test suite, one concern each."""
 
-from importlib.metadata import version
 from importlib.util import find_spec
 
 pytest_plugins = [
@@ -26,8 +25,3 @@ if find_spec("langgraph") is None:
         "tests/test_architecture.py",
         "tests/test_checkpoint*.py",
     ]
-
-# redis-py 5 gives up at once on what fails while it connects, so what heals with later ones does
-# not with it, whatever the options.
-if int(version("redis").split(".")[0]) < 6:
-    collect_ignore_glob += ["tests/test_connection.py", "tests/test_outages.py"]

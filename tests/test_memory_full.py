@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ import pytest
 import redis
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from langchain_google_memorystore_redis import HistoryChangedError
+from langchain_google_memorystore_redis import HistoryChangedError, NotReplicatedError
 from tests.plugins.clients import Target, asyncio_client
 from tests.plugins.doors import Door, DoorHistory
 from tests.plugins.servers import Servers
@@ -152,12 +153,6 @@ async def test_truncating_frees_memory_and_reading_renews_the_time_to_live_of_a_
     await full.check()
 
 
-# Redis 5 evicts before a command and not for what a script then needs: close to the limit a script
-# is refused whatever the policy, so there no append evicts another session.
-EVICTING = [engine for engine in ENGINES if engine != "redis-5.0"]
-
-
-@pytest.mark.parametrize("engine", EVICTING)
 @pytest.mark.parametrize("policy", ["volatile-lru"])
 async def test_an_evicted_session_is_gone_whole_and_does_not_come_back_half(full: Full) -> None:
     lasting = full.door.open("lasting")
@@ -185,7 +180,6 @@ async def test_an_evicted_session_is_gone_whole_and_does_not_come_back_half(full
     await full.check()
 
 
-@pytest.mark.parametrize("engine", EVICTING)
 @pytest.mark.parametrize("policy", ["volatile-lru"])
 async def test_a_session_evicted_between_two_pages_of_an_iteration_is_no_short_history(
     full: Full,
@@ -199,3 +193,24 @@ async def test_a_session_evicted_between_two_pages_of_an_iteration_is_no_short_h
     with pytest.raises(HistoryChangedError):
         async for _ in messages:
             pass
+
+
+@pytest.mark.parametrize("policy", ["volatile-lru"])
+@pytest.mark.parametrize("way", ["sync", "async"])
+@pytest.mark.parametrize(
+    ("engine", "replicas_ack"), [*((engine, 0) for engine in ENGINES), ("redis-5.0", 1)]
+)
+async def test_a_full_server_that_may_evict_refuses_no_append(
+    full: Full, replicas_ack: int
+) -> None:
+    # Redis 5 evicts before a command and not for what a script then needs.
+    await full.append(full.door.open("first", ttl=3600), 20)
+    await full.evict("first")
+    settings = {"replicas_ack": replicas_ack, "replicas_ack_timeout": 0.001}
+    expected = pytest.raises(NotReplicatedError) if replicas_ack else contextlib.nullcontext()
+    for number in range(20 if replicas_ack else 400):
+        batch = [HumanMessage("x" * (200 + number * 311 % 12_400)), AIMessage("y" * 300)]
+        history = full.door.open(f"turn{number}", ttl=3600, **settings)
+        with expected:
+            await history.add_messages(batch)
+        assert await history.messages() == batch

@@ -13,6 +13,9 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
+_MOST_ROOM = 2**26
+"""Bytes; a server takes no argument of 512 MB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Op(Generic[T]):
@@ -29,6 +32,13 @@ class Op(Generic[T]):
     def with_source(self) -> tuple[Any, ...]:
         """What to send to a server that may lack the script: EVAL, which also teaches it."""
         return self.wire if self.source is None else ("EVAL", self.source, *self.wire[2:])
+
+    @property
+    def with_room(self) -> tuple[Any, ...]:
+        """A read that takes a server as much memory as the script does, and finds nothing."""
+        size = sum(len(part) for part in self.with_source if isinstance(part, (bytes, str)))
+        # Four times: as received, as arguments, in Lua, and as Lua passes it to a command.
+        return ("EXISTS", self.key + b" " * min(4 * size + 4096, _MOST_ROOM))
 
     @property
     def key(self) -> bytes:

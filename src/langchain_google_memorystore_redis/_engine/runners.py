@@ -9,7 +9,7 @@ whatever the client's `decode_responses` says, so a reply that is not text stays
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from langchain_google_memorystore_redis._engine.op import Flow, Op, Primaries, Step
@@ -68,9 +68,27 @@ class _Translated:
                 raise named from error
 
 
-def _script_unknown(error: Exception, op: Op[Any]) -> bool:
-    """Whether the server only lacks the script (restarted, failed over, flushed)."""
-    return op.source is not None and type(error).__name__ == "NoScriptError"
+def _hopeless(is_cluster: bool) -> set[str]:
+    """The errors that sending again cannot mend: no cluster on Memorystore is Redis 5."""
+    return {"OutOfMemoryError"} if is_cluster else set()
+
+
+def _remedy(error: Exception, op: Op[Any], tried: set[str]) -> list[tuple[Any, ...]]:
+    """What to send before a script has another try, and the script; raises what has no remedy.
+
+    A server that lacks the script (restarted, failed over, flushed) is given its text. Redis 5
+    makes room before a command and not for a script, whose own size may be what is too much:
+    a plain command of that size makes it evict. Remove that when Redis 6 is the oldest server.
+    """
+    name = type(error).__name__
+    if op.source is None or name in tried:
+        raise error
+    tried.add(name)
+    if name == "NoScriptError":
+        return [op.with_source]
+    if name == "OutOfMemoryError":
+        return [op.with_room, op.with_source]
+    raise error
 
 
 def _failed(replies: Sequence[Any]) -> list[Exception]:
@@ -101,15 +119,15 @@ class Runner:
         self._is_cluster = hasattr(client, "nodes_manager")
 
     def run(self, op: Op[T]) -> T:
-        """Send one operation; twice when the server does not know its script yet."""
+        """Send one operation; again when the server lacks its script or has no room for it."""
         with _Translated(op.wire):
             options = _node(self._client, op.node)
-            try:
-                reply = self._client.execute_command(*op.wire, **options)
-            except Exception as error:
-                if not _script_unknown(error, op):
-                    raise
-                reply = self._client.execute_command(*op.with_source, **options)
+            wires, tried = [op.wire], _hopeless(self._is_cluster)
+            while wires:
+                try:
+                    reply = self._client.execute_command(*wires.pop(0), **options)
+                except Exception as error:  # noqa: BLE001  (raised there)
+                    wires = _remedy(error, op, tried)
         return op.decode(reply)
 
     def run_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
@@ -118,14 +136,20 @@ class Runner:
         In a cluster whose nodes have changed, the first alone finds its way; then again, all.
         """
         with _Translated(ops[0].wire):
-            replies = self._send_together(ops)
+            try:
+                replies = self._send_together(ops)
+            except Exception as error:  # noqa: BLE001  (raised there)
+                again = _remedy(error, ops[0], _hopeless(self._is_cluster))
+                for wire in again[:-1]:
+                    self._client.execute_command(*wire)
+                replies = self._send_together(ops)
             for _ in range(_MOST_MOVES):
                 if not (_failed(replies) and self._is_cluster):
                     break
                 self._client.execute_command(*ops[0].with_source)
                 replies = self._send_together(ops)
-            for error in _failed(replies):
-                raise error
+            for failure in _failed(replies):
+                raise failure
         return [op.decode(reply) for op, reply in zip(ops, replies, strict=True)]
 
     def _send_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
@@ -146,17 +170,24 @@ class Runner:
                 return [error]
 
     def drive(self, flow: Flow[T]) -> T:
-        """Run a flow to its end."""
+        """Run a flow to its end; what a step raises is raised inside the flow."""
         answer: Any = None
+        resume: Callable[[Any], Step] = flow.send
         while True:
             try:
-                step: Step = flow.send(answer)
+                step = resume(answer)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
-            if isinstance(step, Primaries):
-                answer = _primaries(self._client)
-            else:
-                answer = self.run(step) if isinstance(step, Op) else self.run_together(step)
+            resume = flow.send
+            try:
+                answer = self._take(step)
+            except Exception as error:  # noqa: BLE001
+                resume, answer = flow.throw, error
+
+    def _take(self, step: Step) -> Any:
+        if isinstance(step, Primaries):
+            return _primaries(self._client)
+        return self.run(step) if isinstance(step, Op) else self.run_together(step)
 
 
 class AsyncRunner:
@@ -175,12 +206,12 @@ class AsyncRunner:
                 # is a no-op from then on. Remove when execute_command does the same.
                 await self._client.initialize()
             options = _node(self._client, op.node)
-            try:
-                reply = await self._send(op.wire, options)
-            except Exception as error:
-                if not _script_unknown(error, op):
-                    raise
-                reply = await self._send(op.with_source, options)
+            wires, tried = [op.wire], _hopeless(self._is_cluster)
+            while wires:
+                try:
+                    reply = await self._send(wires.pop(0), options)
+                except Exception as error:  # noqa: BLE001  (raised there)
+                    wires = _remedy(error, op, tried)
         return op.decode(reply)
 
     async def _send(self, wire: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -199,14 +230,20 @@ class AsyncRunner:
         with _Translated(ops[0].wire):
             if self._is_cluster:
                 await self._client.initialize()
-            replies = await self._send_together(ops)
+            try:
+                replies = await self._send_together(ops)
+            except Exception as error:  # noqa: BLE001  (raised there)
+                again = _remedy(error, ops[0], _hopeless(self._is_cluster))
+                for wire in again[:-1]:
+                    await self._client.execute_command(*wire)
+                replies = await self._send_together(ops)
             for _ in range(_MOST_MOVES):
                 if not (_failed(replies) and self._is_cluster):
                     break
                 await self._client.execute_command(*ops[0].with_source)
                 replies = await self._send_together(ops)
-            for error in _failed(replies):
-                raise error
+            for failure in _failed(replies):
+                raise failure
         return [op.decode(reply) for op, reply in zip(ops, replies, strict=True)]
 
     async def _send_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
@@ -223,17 +260,24 @@ class AsyncRunner:
     async def drive(self, flow: Flow[T]) -> T:
         """Async twin of `Runner.drive`."""
         answer: Any = None
+        resume: Callable[[Any], Step] = flow.send
         while True:
             try:
-                step: Step = flow.send(answer)
+                step = resume(answer)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
-            if isinstance(step, Primaries):
-                if self._is_cluster:
-                    await self._client.initialize()
-                answer = _primaries(self._client)
-            else:
-                answer = await (self.run(step) if isinstance(step, Op) else self.run_together(step))
+            resume = flow.send
+            try:
+                answer = await self._take(step)
+            except Exception as error:  # noqa: BLE001
+                resume, answer = flow.throw, error
+
+    async def _take(self, step: Step) -> Any:
+        if isinstance(step, Primaries):
+            if self._is_cluster:
+                await self._client.initialize()
+            return _primaries(self._client)
+        return await (self.run(step) if isinstance(step, Op) else self.run_together(step))
 
 
 class ThreadRunner:
