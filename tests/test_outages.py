@@ -480,6 +480,83 @@ async def test_a_client_without_options_stays_with_a_primary_turned_replica(
         await client.aclose() if way == "async" else client.close()
 
 
+@contextmanager
+def once_a_client_waits(primary: Server, demote: Callable[[], object]) -> Iterator[None]:
+    """What the context does ends in a WAIT, during which the primary turns replica."""
+
+    def demote_it() -> None:
+        wait_until(lambda: primary.info("blocked_clients") == "1", "a client to wait")
+        demote()
+
+    with ThreadPoolExecutor(1) as pool:
+        demoted = pool.submit(demote_it)
+        yield
+        demoted.result()
+
+
+@pytest.mark.parametrize(
+    ("pair", "way"),
+    [
+        ("redis-5.0", "thread"),
+        ("redis-6.2", "sync"),
+        ("redis-7.0", "async"),
+        *(("valkey-9.1", way) for way in WAYS),
+    ],
+    indirect=["pair"],
+)
+async def test_an_append_that_waits_on_a_primary_turned_replica_says_it_is_stored_there(
+    pair: tuple[Server, Server], way: str
+) -> None:
+    primary, replica = pair
+    client = to(primary.port, primary.engine.name)(way == "async")
+    door = Door(client, by_async=way != "sync", prefix="")
+    history = door.open(replicas_ack=1, replicas_ack_timeout=4)
+    messages = batch_of(way, 1)
+    replica.pause()
+    with (
+        pytest.raises(NotReplicatedError, match="stored, but only 0 of 1") as caught,
+        once_a_client_waits(primary, lambda: primary.cli("REPLICAOF", HOST, replica.port)),
+    ):
+        await history.add_messages(messages)
+    assert caught.value.session_id == "session"
+    assert primary.cli("LLEN", "session") == len(messages)
+    # A replica confirms nothing, not even that it has the batch already.
+    for repeated in (history, door.open()):
+        with pytest.raises(redis.ReadOnlyError):
+            await repeated.add_messages(messages)
+    primary.cli("REPLICAOF", "NO", "ONE")
+    replica.resume()
+    await history.add_messages(messages)
+    assert await history.messages() == messages
+    assert replica.cli("LLEN", "session") == len(messages)
+    await client.aclose() if way == "async" else client.close()
+
+
+async def test_an_append_that_waits_on_a_cluster_node_failed_over_waits_at_the_new_primary(
+    servers: Servers,
+) -> None:
+    # Valkey 9.1 lets the client wait at the old one to the end: it too says NotReplicatedError.
+    with Cluster(servers.engine("redis-7.0"), replicas=1) as cluster:
+        for way in ("sync", "async"):
+            client = to(cluster.ports[0], "redis-7.0", cluster=True)(way == "async")
+            door = Door(client, by_async=way != "sync", prefix="")
+            messages = batch_of(way, 1)
+            await door.open(way).add_messages(messages[:1])
+            (shard,) = (nodes for nodes in shards_of(cluster) if nodes[0].cli("KEYS", way))
+            primary, replica = shard
+            replica.cli("CONFIG", "RESETSTAT")
+            history = door.open(way, replicas_ack=2, replicas_ack_timeout=1)
+            with (
+                pytest.raises(NotReplicatedError, match=r"stored, but only \d of 2"),
+                once_a_client_waits(primary, lambda r=replica: r.cli("CLUSTER", "FAILOVER")),  # type: ignore[misc]
+            ):
+                await history.add_messages(messages)
+            assert "cmdstat_wait" in replica.cli("INFO", "commandstats")
+            assert replica.info("role") == "master"
+            assert await history.messages() == [messages[0], *messages]
+            await client.aclose() if way == "async" else client.close()
+
+
 def wait_for_refusals(writers: Writers, proxy: Proxy) -> None:
     """Until every writer has been told READONLY and tried again, more than once on average."""
     tries = len(proxy.commands) + 12

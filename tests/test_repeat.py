@@ -159,6 +159,10 @@ async def test_a_stalled_replica_is_reported_and_the_messages_are_stored_once(
                 await history.add_messages(messages)
             assert (caught.value.acknowledged, caught.value.wanted) == (1, 2)
             assert caught.value.session_id == "session"
+            # Valkey's WAIT asks about the writes of its own connection: the next one is another.
+            closed = replicated_door.client.connection_pool.disconnect()
+            if closed is not None:
+                await closed
         assert await history.messages() == turn()
     finally:
         replicated[2].resume()

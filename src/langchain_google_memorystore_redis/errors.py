@@ -198,9 +198,22 @@ class CredentialsError(MemorystoreError, RuntimeError):
 
 def translate(error: Exception, wire: tuple[Any, ...]) -> Exception:
     """What `error`, the answer to the command `wire`, is called here; `error` itself if nothing."""
-    # By name: redis-py's and valkey-py's errors are unrelated classes, and valkey-py is optional.
-    answered = any(base.__name__ == "ResponseError" for base in type(error).__mro__)
-    if answered and "WRONGTYPE" in str(error):
+    if "WRONGTYPE" in _answer(error):
         key = wire[3] if wire[0] == "EVALSHA" else wire[1]
         return WrongTypeError(key.decode("utf-8", "backslashreplace"))
     return error
+
+
+def is_of_demoted(error: Exception) -> bool:
+    """Whether WAIT was refused, or broken off, because its server has become a replica."""
+    answer = _answer(error)
+    return "UNBLOCKED " in answer or "WAIT cannot be used with replica" in answer
+
+
+def _answer(error: Exception) -> str:
+    """The server's words, if `error` holds any."""
+    # By name: redis-py's and valkey-py's errors are unrelated classes, and valkey-py is optional.
+    if not any(base.__name__ == "ResponseError" for base in type(error).__mro__):
+        return ""
+    # Of a pipeline they follow the whole command, and so what a user has written.
+    return str(error).rpartition("of pipeline caused error: ")[2]

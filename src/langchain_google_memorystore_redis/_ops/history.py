@@ -26,6 +26,7 @@ from langchain_google_memorystore_redis.errors import (
     MessageIndexError,
     NotReplicatedError,
     SessionExistsError,
+    is_of_demoted,
 )
 
 PAGE = 5_000
@@ -107,7 +108,12 @@ class HistoryOps:
             return (yield from ask(append))
         # WAIT asks about the writes of its own connection, so it travels with the append.
         wait = Op(("WAIT", self.replicas_ack, self.replicas_ack_timeout_ms), int)
-        length, acknowledged = yield append, wait
+        try:
+            length, acknowledged = yield append, wait
+        except Exception as error:
+            if not is_of_demoted(error):
+                raise
+            raise NotReplicatedError(self.session_id, 0, self.replicas_ack) from error
         if acknowledged < self.replicas_ack:
             raise NotReplicatedError(self.session_id, acknowledged, self.replicas_ack)
         return int(length)

@@ -26,7 +26,12 @@ if type(found) == 'table' then
     if newest[i] == last then found = true break end
   end
 end
-if found then return length end
+if found then
+  -- A write that changes nothing: a server that has become a replica must not confirm the batch, and
+  -- Valkey's WAIT asks about the newest write of its own connection.
+  redis.call('LSET', key, -1, redis.call('LINDEX', key, -1))
+  return length
+end
 
 -- Lua unpacks a few thousand values at the most.
 for first = 4, #ARGV, 1000 do
