@@ -17,11 +17,14 @@ collect_ignore_glob: list[str] = []
 if find_spec("langgraph") is None:
     collect_ignore_glob += [
         "docs/checkpointer.md",
+        "docs/middleware.md",
         "docs/*.ipynb",
         "src/*/checkpoint*.py",
+        "src/*/middleware.py",
         "tests/agents.py",
         "tests/savers.py",
         "tests/soak_checkpoint.py",
         "tests/test_architecture.py",
         "tests/test_checkpoint*.py",
+        "tests/test_middleware.py",
     ]

@@ -75,9 +75,10 @@ def block(question: str) -> str:
     return f"no longer blocked by {question!r}"
 
 
-def agent_of(saver: Any) -> Any:
-    """An agent with a saver."""
-    return create_agent(Scripted(), tools=[echo, confirm, block], checkpointer=saver)
+def agent_of(saver: Any = None, *middleware: Any) -> Any:
+    """An agent with a saver, or none, and with middleware."""
+    tools = [echo, confirm, block]
+    return create_agent(Scripted(), tools=tools, checkpointer=saver, middleware=middleware)
 
 
 def asked(text: str, number: int) -> dict[str, Any]:

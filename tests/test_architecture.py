@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 import langchain_google_memorystore_redis as package
-from langchain_google_memorystore_redis import MemorystoreChatMessageHistory, MemorystoreSaver
+from langchain_google_memorystore_redis import (
+    ChatHistoryMiddleware,
+    MemorystoreChatMessageHistory,
+    MemorystoreSaver,
+)
 
 ROOT = Path(package.__file__).parent
 REPOSITORY = Path(__file__).parents[1]
@@ -32,7 +36,7 @@ ALLOWED = {
 CLASSES = (MemorystoreChatMessageHistory, MemorystoreSaver)
 TWINS = {
     f"{cls.__name__}.{name}": (cls, name)
-    for cls in CLASSES
+    for cls in (*CLASSES, ChatHistoryMiddleware)
     for name in sorted(vars(cls))
     if re.match(r"a[a-z]", name) and hasattr(cls, name[1:])
 }
@@ -87,10 +91,11 @@ def test_pure_layers_hold_no_client_and_await_nothing(module: str) -> None:
 
 
 def test_there_are_twins_to_hold_to_each_other() -> None:
-    named: dict[str, list[str]] = {cls.__name__: [] for cls in CLASSES}
+    named: dict[str, list[str]] = {}
     for cls, name in TWINS.values():
-        named[cls.__name__].append(name)
+        named.setdefault(cls.__name__, []).append(name)
     assert named == {
+        "ChatHistoryMiddleware": ["aafter_agent", "abefore_agent"],
         "MemorystoreChatMessageHistory": [
             "aadd_message",
             "aadd_messages",

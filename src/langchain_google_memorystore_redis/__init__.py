@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +32,12 @@ from langchain_google_memorystore_redis.errors import (
 if TYPE_CHECKING:
     from langchain_google_memorystore_redis.checkpoint import MemorystoreSaver
     from langchain_google_memorystore_redis.connection import aconnect, connect
+    from langchain_google_memorystore_redis.middleware import ChatHistoryMiddleware
 
 __all__ = [
     "ArgumentTypeError",
     "AsyncClientError",
+    "ChatHistoryMiddleware",
     "ClusterChangedError",
     "CorruptEntryError",
     "CredentialsError",
@@ -58,10 +61,14 @@ __all__ = [
 
 # What is imported when it is first asked for: the module, and the extra that importing it needs.
 _LAZY = {
+    "ChatHistoryMiddleware": ("middleware", "langchain"),
     "MemorystoreSaver": ("checkpoint", "langgraph"),
     "aconnect": ("connection", None),
     "connect": ("connection", None),
 }
+
+# Or Python would print warnings of a program that has not set up logging.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __dir__() -> list[str]:

@@ -7,16 +7,26 @@ same command, and the server stores it once.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage
 
 from langchain_google_memorystore_redis._codec.encode import encode
 from langchain_google_memorystore_redis.errors import ArgumentTypeError
+
+
+class Stamp(NamedTuple):
+    """What makes batches of equal messages the same batch, whoever makes them."""
+
+    name: str
+    written_at: int
+    """Milliseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +41,12 @@ class Batch:
     """How many messages the writer knew of when the batch was made, -1 if it never looked."""
 
     @classmethod
-    def of(cls, messages: Sequence[BaseMessage], known: int) -> Batch:
+    def of(cls, messages: Sequence[BaseMessage], known: int, stamp: Stamp | None = None) -> Batch:
         """Encode messages whole; raises `InvalidMessageError` before anything is sent."""
-        ids = _new_ids(len(messages))
-        written_at = time.time_ns() // 1_000_000
+        if stamp is None:
+            ids, written_at = _new_ids(len(messages)), time.time_ns() // 1_000_000
+        else:
+            ids, written_at = _ids_of(stamp.name, len(messages)), stamp.written_at
         return cls(_encode(messages, ids, written_at), ids, written_at, known)
 
     def holds(self, messages: Sequence[BaseMessage]) -> bool:
@@ -65,3 +77,8 @@ def _new_ids(count: int) -> list[str]:
     # one in ten billion. 12 characters (9 bytes), because every entry pays for them.
     text = urlsafe_b64encode(os.urandom(9 * count)).decode()
     return [text[start : start + 12] for start in range(0, 12 * count, 12)]
+
+
+def _ids_of(name: str, count: int) -> list[str]:
+    digests = (hashlib.blake2b(f"{at} {name}".encode(), digest_size=9) for at in range(count))
+    return [urlsafe_b64encode(digest.digest()).decode() for digest in digests]

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 
 from langchain_core.messages import BaseMessage
 
-from langchain_google_memorystore_redis._ops.batch import Batch
+from langchain_google_memorystore_redis._ops.batch import Batch, Stamp
 
 _MOST_BATCHES = 256
 """The oldest of more is forgotten; its messages would be new ones if they were added again."""
@@ -48,7 +48,9 @@ class Outbox:
                 del self._lengths[next(iter(self._lengths))]
 
     @contextmanager
-    def sending(self, key: bytes, messages: Sequence[BaseMessage]) -> Iterator[Batch]:
+    def sending(
+        self, key: bytes, messages: Sequence[BaseMessage], stamp: Stamp | None = None
+    ) -> Iterator[Batch]:
         """The batch to send for these messages; kept if the body raises, whatever it raises."""
         name = (key, tuple(map(id, messages)))
         with self._lock:
@@ -57,7 +59,7 @@ class Outbox:
         if unconfirmed is not None and unconfirmed.holds(messages):
             batch = unconfirmed
         else:
-            batch = Batch.of(messages, known)
+            batch = Batch.of(messages, known, stamp)
         try:
             yield batch
         except BaseException:  # cancellation too: its outcome is unknown as well
