@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, message_to_dict
 
-from langchain_google_memorystore_redis import sessions
+from langchain_google_memorystore_redis import MemorystoreChatMessageHistory, sessions
+from tests.plugins.clients import Target
 from tests.plugins.servers import Servers
 from tests.plugins.shell import TERMINAL, Shell, rows, run, uncoloured
+from tests.servers.processes import Server
+from tests.test_sessions_files import DOCUMENTS
 
 
 def test_list_prints_lines_json_or_a_table(shell: Shell) -> None:
@@ -31,6 +35,7 @@ def test_list_prints_lines_json_or_a_table(shell: Shell) -> None:
     table = uncoloured(shell("list", **TERMINAL))
     assert re.search(r"SESSION +MESSAGES +SIZE +FIRST +LAST +EXPIRES IN", table)
     assert re.search(r"ada +2 +\d+ B +\d s ago +\d s ago +17 min", table)
+    assert re.search(r"a\\tb\\n␛\[31m +1 ", table)
 
 
 def test_an_empty_list_is_no_error(plain: Shell) -> None:
@@ -146,6 +151,20 @@ def test_documents_without_a_json_module_have_another_way(plain: Shell) -> None:
     assert "`memorystore-chat import --format langchain-redis FILE`" in done.stderr
 
 
+def test_sessions_are_migrated_from_a_server_of_another_kind(
+    servers: Servers, blocking_clients: dict[Target, Any], prefix: str, json_server: Server
+) -> None:
+    document = DOCUMENTS[-1].decode()
+    json_server.cli("JSON.SET", "chat:user:ben:01M86XWH63SYEVBB9RH10X8Z58", "$", document)
+    target = Target("redis-7.0", cluster=True)
+    there = ["--url", f"127.0.0.1:{target.port(servers)}", "--prefix", prefix, "--cluster"]
+    done = run(*there, "migrate", "langchain-redis", "--source-url", json_server.url)
+    assert (done.exit_code, done.stderr) == (0, "Added 1 message in 1 session.\n")
+    client = blocking_clients[target]
+    history = MemorystoreChatMessageHistory(client, "user:ben", key_prefix=prefix)
+    assert history.messages == [AIMessage("yo")]
+
+
 def test_delete_asks_first_and_says_how_many(shell: Shell) -> None:
     for name in ("user-1:a", "user-1:b", "user-2", "user-3"):
         shell.history(name).add_messages([HumanMessage("x")] * 2)
@@ -192,7 +211,7 @@ def test_errors_are_one_line_and_show_no_password(plain: Shell, servers: Servers
         ("redis://user:secret@127.0.0.1:1", "list", "Is the server at --url"),
         (refused, "list", "takes a user and a password"),
         (refused, "doctor", "takes a user and a password"),
-        ("nonsense://user:secret@x", "list", "must be host, host:port"),
+        ("nonsense://user:secret@x", "list", "--url must be host, host:port"),
         ("nonsense://user:secret@x", "doctor", "must be host, host:port"),
     ):
         done = run("--url", url, "--no-cluster", command)

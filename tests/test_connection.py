@@ -402,7 +402,11 @@ async def test_connections_that_are_refused_are_tried_again(
 
 
 async def test_an_outage_is_reported_after_four_pauses(
-    way: Way, servers: Servers, proxy_to: ProxyTo, monkeypatch: pytest.MonkeyPatch
+    way: Way,
+    servers: Servers,
+    proxy_to: ProxyTo,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     pauses: list[int] = []
     compute = EqualJitterBackoff.compute
@@ -419,6 +423,7 @@ async def test_an_outage_is_reported_after_four_pauses(
         with pytest.raises(redis.ConnectionError):  # opening a connection
             await done(client.ping())
         assert pauses == [1, 2, 3, 4]
+        assert caplog.text.count("A try failed: ConnectionError: ") == 5
     await done(client.ping())
     pauses.clear()
     with proxy.refusing():

@@ -10,6 +10,7 @@ from pathlib import Path
 import redis
 
 from tests.plugins.servers import Servers
+from tests.servers.processes import wait_until
 
 
 def run_demo(**env: str) -> subprocess.CompletedProcess[str]:
@@ -23,13 +24,13 @@ def run_demo(**env: str) -> subprocess.CompletedProcess[str]:
 def test_the_demo_runs_on_an_embedded_server_and_leaves_nothing_behind(tmp_path: Path) -> None:
     done = run_demo(TMPDIR=str(tmp_path))
     assert (done.returncode, done.stderr) == (0, "")
-    assert "an embedded Valkey 9." in done.stdout
+    assert "Connected to an embedded Valkey." in done.stdout
     assert "['human: hi', 'ai: Hello! How can I help?']" in done.stdout
     assert '→ weather(city="Zurich")' in done.stdout
     assert "You said: I am Ada. / What's the weather in Zurich?" in done.stdout
     assert "ada: 10 messages: human ai human ai tool ai human ai human ai" in done.stdout
     assert "\033" not in done.stdout
-    assert list(tmp_path.iterdir()) == []
+    wait_until(lambda: list(tmp_path.iterdir()) == [], "the server to end")
 
 
 def test_the_demo_uses_the_server_of_redis_url_and_only_its_own_keys(servers: Servers) -> None:
@@ -40,3 +41,10 @@ def test_the_demo_uses_the_server_of_redis_url_and_only_its_own_keys(servers: Se
         assert (done.returncode, done.stderr) == (0, "")
         assert "the server of REDIS_URL" in done.stdout
         assert set(client.scan_iter("demo:*")) == before
+
+
+def test_the_demo_says_in_a_line_that_the_server_is_away() -> None:
+    done = run_demo(REDIS_URL="redis://127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("demo: ")
+    assert done.stderr.count("\n") == 1

@@ -257,8 +257,8 @@ async def test_a_token_that_has_ended_is_replaced_before_it_is_used(
     assert await provider.get_credentials_async() == ("default", "token-3")
 
 
-def test_a_failed_early_fetch_costs_nothing_and_is_not_repeated_at_once(
-    endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
+def test_a_failed_early_fetch_costs_a_warning_and_is_not_repeated_at_once(
+    endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     credentials = endpoint.credentials()
     provider = IamCredentialProvider(credentials)
@@ -272,6 +272,10 @@ def test_a_failed_early_fetch_costs_nothing_and_is_not_repeated_at_once(
     monkeypatch.undo()
     wait_until(lambda: provider._fetch is not None and provider._fetch.done(), "the failure")
     assert endpoint.fetches == 2
+    (warning,) = (one for one in caplog.records if one.levelname == "WARNING")
+    assert warning.name == "langchain_google_memorystore_redis"
+    assert "not now" in warning.getMessage()
+    assert "token-1" not in caplog.text
 
 
 async def test_the_last_error_is_raised_when_no_token_is_valid(endpoint: TokenEndpoint) -> None:

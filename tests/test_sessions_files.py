@@ -4,38 +4,52 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from langchain_core.messages import (
     AIMessage,
     HumanMessage,
+    SystemMessage,
+    ToolMessage,
     message_to_dict,
 )
 
 from langchain_google_memorystore_redis import (
     InvalidArgumentError,
+    MemorystoreChatMessageHistory,
     sessions,
 )
-from langchain_google_memorystore_redis._engine.op import Flow, Op
+from langchain_google_memorystore_redis._engine.clients import runners_for
 from langchain_google_memorystore_redis._ops import sessions as ops
 from langchain_google_memorystore_redis._ops.migration import LangchainRedis
 from langchain_google_memorystore_redis._ops.sessions import SessionsOps
 from langchain_google_memorystore_redis.sessions import Imported
 from tests.plugins.clients import Target
 from tests.plugins.doors import Door
+from tests.servers.processes import Server
 from tests.test_sessions import HOSTILE, TURN, call
 
-DOCUMENTS = [
-    {
-        "type": message.type,
-        "message_id": f"01J000000000000000000000{number:02}",
-        "data": {"content": message.content, "additional_kwargs": {}, "type": message.type},
-        "session_id": "ada",
-        "timestamp": 1_700_000_000.5 + number,
-    }
-    for number, message in enumerate([HumanMessage("hi"), AIMessage("yo"), HumanMessage("bye")])
+DOCUMENTS = (
+    (Path(__file__).parent / "data" / "langchain_redis_0.2.6.jsonl").read_bytes().splitlines()
+)
+"""What that release of langchain-redis stored, as JSON.GET answers it."""
+ADA = [
+    SystemMessage("Sei höflich. 你好 🦜"),
+    HumanMessage("What's the weather?", additional_kwargs={"lang": "en"}),
+    AIMessage(""),  # its tool call was not stored
+    ToolMessage("12 °C", tool_call_id="call-1", status="error"),
+    AIMessage("It is 12 °C there."),
+    HumanMessage(
+        [
+            {"type": "text", "text": "look"},
+            {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+        ]
+    ),
 ]
+BEN = [HumanMessage("hi"), AIMessage("yo")]
 
 
 async def test_a_round_trip_by_jsonl_is_exact(door: Door, raw: Any) -> None:
@@ -181,50 +195,61 @@ async def test_sessions_of_langchain_community_are_migrated_in_order(door: Door,
 
 
 async def test_documents_of_langchain_redis_are_imported_from_a_file(door: Door) -> None:
-    lines = [json.dumps(document) for document in reversed(DOCUMENTS)]
-    lines[0] = f"[{lines[0]}]"
+    lines = DOCUMENTS[::-1]
+    lines[0] = b"[%b]" % lines[0]
     options = {"key_prefix": door.prefix, "format": "langchain-redis"}
-    assert await call(door, "import_sessions", lines, **options) == Imported(1, 3, 0, ())
-    assert await call(door, "import_sessions", lines, **options) == Imported(1, 0, 3, ())
+    assert await call(door, "import_sessions", lines, **options) == Imported(2, 8, 0, ())
+    assert await call(door, "import_sessions", lines, **options) == Imported(2, 0, 8, ())
     entries = await door.open("ada").entries()
-    assert [entry.message for entry in entries] == [
-        HumanMessage("hi"),
-        AIMessage("yo"),
-        HumanMessage("bye"),
-    ]
-    assert entries[0].written_at == datetime.fromtimestamp(1_700_000_000.5, UTC)
+    assert [entry.message for entry in entries] == ADA
+    assert entries[0].written_at == datetime.fromtimestamp(1795529000.129, UTC)
 
 
-def answered(flow: Flow[Any], keys: dict[str, str]) -> Any:
-    """Runs a flow on a server made of a dict that has JSON.GET, as none of the tests' has."""
-    answer: Any = None
-    try:
-        while True:
-            step = flow.send(answer)
-            if not isinstance(step, Op):
-                answer = (None,)
-            elif step.wire[0] == "SCAN":
-                answer = step.decode([b"0", [key.encode() for key in keys]])
+@pytest.fixture
+def documents(json_server: Server) -> Server:
+    """A server as langchain-redis leaves it, and another key."""
+    for document in DOCUMENTS:
+        fields = json.loads(document)
+        key = f"chat:{fields['session_id']}:{fields['message_id']}"
+        assert json_server.cli("JSON.SET", key, "$", document) == "OK"
+    json_server.cli("SET", "chat:ada:counter", 1)
+    return json_server
+
+
+@pytest.mark.parametrize("by_async", [False, True])
+async def test_documents_of_langchain_redis_are_migrated(
+    documents: Server, blocking_clients: dict[Target, Any], prefix: str, by_async: bool
+) -> None:
+    target = blocking_clients[Target("redis-7.0", cluster=True)]
+    for added, present in ((8, 0), (0, 8)):
+        with redis.Redis.from_url(documents.url, decode_responses=True) as source:
+            if by_async:
+                migrating = sessions.amigrate_sessions(
+                    source, target, "langchain-redis", key_prefix=prefix
+                )
+                done = await migrating
             else:
-                assert step.wire[0] == "JSON.GET"
-                answer = step.decode(keys.get(step.wire[1].decode()))
-    except StopIteration as end:
-        return end.value
+                done = sessions.migrate_sessions(
+                    source, target, "langchain-redis", key_prefix=prefix
+                )
+        assert done == Imported(2, added, present, ())
+    for name, expected in (("ada", ADA), ("user:ben", BEN)):
+        copied = MemorystoreChatMessageHistory(target, name, key_prefix=prefix)
+        assert copied.messages == expected
 
 
-def test_documents_of_langchain_redis_are_read_from_a_server() -> None:
-    keys = {f"chat:ada:{one['message_id']}": json.dumps(one) for one in DOCUMENTS}
+def test_a_document_that_expires_meanwhile_is_missing(documents: Server) -> None:
     origin = LangchainRedis(SessionsOps("chat:"))
-    found = answered(origin.find(), {**keys, "chat:ada": "", "chat:x:short": ""})
-    assert found == {"ada": tuple(one["message_id"] for one in DOCUMENTS)}
-    names = (*found["ada"], "01J00000000000000000000099")  # one that expired meanwhile
-    rows = answered(origin.rows("ada", names), keys)
-    assert [row[:2] for row in rows] == [("ada", 0), ("ada", 1), ("ada", 2)]
-    assert [json.loads(row.element)["data"]["content"] for row in rows] == ["hi", "yo", "bye"]
+    with redis.Redis.from_url(documents.url) as source:
+        runner = runners_for(source)[0]
+        names = runner.drive(origin.find())["user:ben"]
+        documents.cli("DEL", f"chat:user:ben:{names[0]}")
+        ((session_id, index, _),) = runner.drive(origin.rows("user:ben", names))
+    assert (len(names), session_id, index) == (2, "user:ben", 0)
 
 
 async def test_a_server_without_the_json_module_says_so(door: Door, raw: Any) -> None:
-    raw.set(f"{door.prefix}ada:{DOCUMENTS[0]['message_id']}", "")
+    raw.set(f"{door.prefix}ada:01J00000000000000000000000", "")
     with pytest.raises(Exception, match=r"JSON.GET"):
         await call(
             door,

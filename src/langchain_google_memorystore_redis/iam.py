@@ -9,6 +9,7 @@ token's end is, google-auth says. No thread lives between fetches, so forked wor
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 import time
@@ -23,6 +24,7 @@ from langchain_google_memorystore_redis.errors import CredentialsError, MissingE
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
+_logger = logging.getLogger(__package__)
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _PAUSE = 10.0
 """Seconds between two attempts to replace a token that can still be used."""
@@ -104,8 +106,11 @@ class IamCredentialProvider(CredentialProvider):
         try:
             self._credentials.refresh(self._new_request())  # type: ignore[no-untyped-call]
         except Exception as error:  # noqa: BLE001  (raised again in whoever waits)
+            # Nobody waits while the token before is still valid.
+            _logger.warning("No new IAM token: %s", error)
             fetch.set_exception(error)
         else:
+            _logger.info("A new IAM token, valid until %s UTC", self._credentials.expiry)
             fetch.set_result(None)
 
 

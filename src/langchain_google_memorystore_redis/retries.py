@@ -8,6 +8,8 @@ gives each connection a copy of the object, and a connection serves one command 
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -15,6 +17,7 @@ from redis.asyncio.retry import Retry as RedisAsyncRetry
 from redis.backoff import EqualJitterBackoff
 from redis.retry import Retry as RedisRetry
 
+_logger = logging.getLogger(__package__)
 TRIES_MORE = 4
 # redis-py before 8 opens a connection once, unless the operating system's own errors are listed.
 _ERRORS = (redis.ConnectionError, redis.TimeoutError, OSError)
@@ -38,7 +41,7 @@ class Retry(RedisRetry):
             return do()
         self._inside = True
         try:
-            return super().call_with_retry(do, fail, *args, **kwargs)
+            return super().call_with_retry(do, _told(fail), *args, **kwargs)
         finally:
             self._inside = False
 
@@ -57,6 +60,16 @@ class AsyncRetry(RedisAsyncRetry):
             return await do()
         self._inside = True
         try:
-            return await super().call_with_retry(do, fail, *args, **kwargs)
+            return await super().call_with_retry(do, _told(fail), *args, **kwargs)
         finally:
             self._inside = False
+
+
+def _told(fail: Callable[..., Any]) -> Callable[..., Any]:
+    """`fail`, which may be a coroutine function, after the log has been told of the error."""
+
+    def tell(error: Exception, *failures: int) -> Any:
+        _logger.warning("A try failed: %s: %s", type(error).__name__, error)
+        return fail(error, *failures)
+
+    return tell

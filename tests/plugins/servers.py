@@ -16,7 +16,7 @@ from typing import NoReturn
 import pytest
 
 from tests.servers.clusters import Cluster
-from tests.servers.install import find_legacy
+from tests.servers.install import find_legacy, find_modules
 from tests.servers.processes import ENGINES, Engine, Server
 
 
@@ -73,6 +73,14 @@ def servers() -> Iterator[Servers]:
         yield registry
     finally:
         registry.close()
+
+
+@pytest.fixture
+def json_server(servers: Servers) -> Iterator[Server]:
+    """A server with the module RedisJSON."""
+    modules = find_modules() or _missing("Redis Stack's modules")
+    with Server(servers.engine("valkey-9.1"), "--loadmodule", f"{modules}/rejson.so") as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

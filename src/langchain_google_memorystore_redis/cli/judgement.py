@@ -57,7 +57,9 @@ def judge_eviction(infos: list[Info], sessions: list[Session]) -> Finding:
     """Whether the server may drop sessions before their time when its memory is full."""
     policy = str(infos[0].get("maxmemory_policy", "unknown"))
     expiring = sum(session.expires_in is not None for session in sessions)
-    seen = f"{policy}; {expiring} of {plural(len(sessions), 'session')} looked at have a ttl"
+    seen = policy
+    if sessions:
+        seen += f"; {expiring} of {plural(len(sessions), 'session')} looked at have a ttl"
     if policy == "noeviction":
         advice = "Nothing is ever dropped; when memory is full, writes fail: watch it."
         return Finding("eviction", "green", seen, advice)

@@ -159,11 +159,16 @@ def _session_json(session: Session) -> dict[str, Any]:
     }
 
 
+def _in_a_row(session_id: str) -> str:
+    """A tab or line end in an id must not look like another column or row."""
+    return visible(session_id).replace("\t", "\\t").replace("\n", "\\n")
+
+
 def _tabbed(fields: dict[str, Any]) -> str:
-    # A tab or line end in an id must not look like another column or row.
-    name = visible(fields["session_id"]).replace("\t", "\\t").replace("\n", "\\n")
     rest = list(fields.values())[1:]
-    return "\t".join([name, *("-" if value is None else str(value) for value in rest)])
+    return "\t".join(
+        [_in_a_row(fields["session_id"]), *("-" if value is None else str(value) for value in rest)]
+    )
 
 
 def _table(sessions: Iterable[Session]) -> Table:
@@ -174,7 +179,7 @@ def _table(sessions: Iterable[Session]) -> Table:
     now = datetime.now(UTC)
     for one in sessions:
         table.add_row(
-            Text(visible(one.session_id.replace("\n", "\\n"))),
+            Text(_in_a_row(one.session_id)),
             f"{one.messages:,}",
             size(one.size_bytes),
             ago(one.first_written_at, now),

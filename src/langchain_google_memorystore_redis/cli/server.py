@@ -23,6 +23,7 @@ from langchain_google_memorystore_redis._engine.clients import runners_for
 from langchain_google_memorystore_redis._engine.op import PRIMARIES, Flow, Op, ask
 from langchain_google_memorystore_redis.cli.screen import progress
 from langchain_google_memorystore_redis.connection import connect
+from langchain_google_memorystore_redis.demo import EMBEDDED
 from langchain_google_memorystore_redis.errors import MemorystoreError
 from langchain_google_memorystore_redis.transcript import visible
 
@@ -51,7 +52,7 @@ class Server:
     @property
     def address(self) -> str:
         """The server without user and password."""
-        return address_of(self.url) if self.url else "an embedded server"
+        return address_of(self.url) if self.url else EMBEDDED
 
     @property
     def where(self) -> str:
@@ -60,8 +61,11 @@ class Server:
 
     @contextmanager
     def client(self, url: str | None = None) -> Iterator[Any]:
-        """A client of this server, or of the one at `url`."""
-        made = connect(url or self.url, cluster=self.cluster, iam=self.iam, ca_certs=self.ca_certs)
+        """A client of this server; or of the one at `url`, which may be of another kind."""
+        if url is None:
+            made = connect(self.url, cluster=self.cluster, iam=self.iam, ca_certs=self.ca_certs)
+        else:
+            made = connect(url, ca_certs=self.ca_certs if url.startswith("rediss:") else None)
         try:
             yield made
         finally:
@@ -165,7 +169,7 @@ class OneLineErrors(TyperGroup):
 
 def explain(error: Exception) -> str:
     """An error in one line, with what to do about it."""
-    said = " ".join(visible(str(error)).split())
+    said = " ".join(visible(str(error)).split()).replace("url_or_endpoint", "--url")
     if not said or not isinstance(error, _EXPECTED):
         said = f"{type(error).__name__} {said}".strip()
     advice = _advice(error, said)
@@ -185,5 +189,8 @@ def _advice(error: Exception, said: str) -> str:
     if isinstance(error, redis.AuthenticationError):
         return "The URL takes a user and a password: rediss://user:password@host:port."
     if isinstance(error, (redis.ConnectionError, redis.TimeoutError)):
-        return "Is the server at --url (or REDIS_URL) running, and may this machine reach it?"
+        return (
+            "Is the server at --url (or REDIS_URL) running, may this machine reach it, and does it "
+            "speak TLS (rediss://) or not (redis://)?"
+        )
     return ""
