@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import redis
 
 from tests.faults import REFUSE
 from tests.plugins.servers import Servers
+from tests.servers.clusters import Cluster
 from tests.soak import leg, plan
 from tests.soak.plan import Batch, Label
 from tests.soak.resends import distances
@@ -18,28 +21,40 @@ WRITERS = 16
 FAULT_RATE = 0.05
 
 
-@pytest.mark.parametrize("by_async", [False, True], ids=["sync", "async"])
-@pytest.mark.parametrize("topology", ["standalone", "cluster"])
-def test_every_append_is_stored_once_whole_and_in_order_through_a_faulty_network(
-    servers: Servers, topology: str, by_async: bool
-) -> None:
-    engine = "valkey-9.1"
-    is_cluster = topology == "cluster"
-    if is_cluster and int(redis.__version__.split(".")[0]) < 6:
+@pytest.fixture(scope="module", params=["standalone", "cluster"])
+def ports(request: pytest.FixtureRequest, servers: Servers) -> Iterator[tuple[int, ...]]:
+    """Of a server with a replica, or of the nodes of a cluster with replicas."""
+    engine = servers.engine("valkey-9.1")
+    if request.param == "standalone":
+        with leg.replicated(engine) as server:
+            yield (server.port,)
+        return
+    if int(redis.__version__.split(".")[0]) < 6:
         # Seen with 5.2.0: startup_nodes.pop on each connection error, until none is left.
         pytest.skip("a cluster client of redis-py 5 forgets nodes that failed and never recovers")
-    ports = servers.cluster(engine).ports if is_cluster else [servers.standalone(engine).port]
+    with Cluster(engine, replicas=1) as cluster:
+        yield tuple(cluster.ports)
+
+
+@pytest.mark.parametrize("by_async", [False, True], ids=["sync", "async"])
+def test_every_append_is_stored_once_whole_and_in_order_through_a_faulty_network(
+    ports: tuple[int, ...], by_async: bool
+) -> None:
     print(f"seed {SEED}")
     result = leg.run(
-        leg.Leg("ours", by_async, tuple(ports), SEED, FAULT_RATE),
+        leg.Leg("ours", by_async, ports, SEED, FAULT_RATE, replicated=True),
         plan.make(SEED, APPENDS, WRITERS),
     )
     print(f"raised: {dict(result.errors)}; faults: {dict(result.injected)}")
     assert result.violations == ()
+    assert result.unexpected == {}
     assert len(result.outcomes) == APPENDS
     assert set(result.injected) == {fault.name for fault in leg.FAULTS}
     on_commands = result.injected.total() - result.injected[REFUSE.name]
-    assert on_commands == pytest.approx(FAULT_RATE * result.commands, rel=0.5)
+    assert on_commands == pytest.approx(FAULT_RATE * result.commands.total(), rel=0.5)
+    assert result.commands["WAIT"]
+    stored = sum(o.batch.size for o in result.outcomes if o.batch.session == plan.BOUNDED)
+    assert stored > 2 * plan.BOUND
     # Both kinds of client had work to do: an append that raised was repeated, another given up.
     assert any(outcome.is_acknowledged and outcome.raised for outcome in result.outcomes)
     assert any(not outcome.is_acknowledged for outcome in result.outcomes)
@@ -55,8 +70,9 @@ A1, A2, B = (str(Label(*parts)) for parts in ((1, 0, 1, 2), (1, 0, 2, 2), (1, 1,
 G1, G2, G3 = (str(Label(2, 0, part, 3)) for part in (1, 2, 3))
 
 
-def kinds(*texts: str) -> list[Kind]:
-    return [violation.kind for violation in violations({"s": texts}, OUTCOMES)]
+def kinds(*texts: str, bound: int | None = None) -> list[Kind]:
+    bounds = {"s": bound} if bound else None
+    return [violation.kind for violation in violations({"s": texts}, OUTCOMES, bounds)]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +110,26 @@ def test_the_verifier_finds_nothing_wrong_with_a_good_log(texts: tuple[str, ...]
 )
 def test_the_verifier_names_what_is_wrong(texts: tuple[str, ...], expected: list[Kind]) -> None:
     assert kinds(*texts) == expected
+
+
+@pytest.mark.parametrize(
+    ("texts", "bound", "expected"),
+    [
+        pytest.param((A1, A2, B), 3, [], id="full"),
+        pytest.param((A2, B), 2, [], id="half of a batch cut off"),
+        pytest.param((G3, B), 2, [], id="half of a batch given up cut off"),
+        pytest.param((B,), 1, [], id="a batch cut off"),
+        pytest.param((B,), 2, ["lost"], id="a batch lost before the bound was reached"),
+        pytest.param((A1, A2), 2, ["lost"], id="a newer batch lost"),
+        pytest.param((A1, B), 2, ["lost"], id="a message lost"),
+        pytest.param((B, B), 2, ["doubled"], id="a doubled batch"),
+        pytest.param((A1, A2, B), 2, ["strange"], id="more than its bound"),
+    ],
+)
+def test_the_verifier_asks_of_a_bounded_log_what_its_end_must_hold(
+    texts: tuple[str, ...], bound: int, expected: list[Kind]
+) -> None:
+    assert kinds(*texts, bound=bound) == expected
 
 
 def test_a_violation_says_which_batch_where() -> None:

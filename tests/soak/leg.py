@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +30,10 @@ from tests.faults import (
     delay,
     late,
 )
-from tests.servers.processes import wait_until
+from tests.servers.processes import HOST, Engine, Server, wait_until
 from tests.soak import clients, writers
 from tests.soak.patterns import PATTERNS
-from tests.soak.plan import Writer
+from tests.soak.plan import BOUND, BOUNDED, Writer
 from tests.soak.resends import Monitor, distances
 from tests.soak.verify import Outcome, Violation, violations
 from tests.soak.writers import Tally
@@ -60,6 +60,8 @@ class Leg:
     """Of the nodes of a cluster, or the one of a server."""
     seed: int
     fault_rate: float
+    replicated: bool = False
+    """Whether each primary has a replica, which some writers wait for."""
     watch: bool = False
     """Listen for resends; it costs the server some of its speed."""
 
@@ -87,11 +89,22 @@ class Result:
     errors: Counter[str]
     unexpected: dict[str, str]
     injected: Counter[str]
-    commands: int
+    commands: Counter[str]
     seconds: float
     resends: tuple[tuple[int, int], ...]
     """Writer and distance of each stored batch that was sent again."""
     given_up_but_stored: int
+
+
+@contextmanager
+def replicated(engine: Engine) -> Iterator[Server]:
+    """A primary with a replica that has caught up."""
+    with (
+        Server(engine) as primary,
+        Server(engine, "--replicaof", HOST, str(primary.port)) as replica,
+    ):
+        wait_until(lambda: replica.info("master_link_status") == "up", "the replica")
+        yield primary
 
 
 def run(leg: Leg, plan: Sequence[Writer]) -> Result:
@@ -105,14 +118,15 @@ def run(leg: Leg, plan: Sequence[Writer]) -> Result:
             seconds = time.monotonic() - before
             wait_until(lambda: not _links(network), "what the network held back to arrive")
             injected = Counter({fault.name: n for fault, n in network.injected.items()})
-            commands = len(network.commands)
+            commands = Counter(network.commands)
     outcomes = tuple(outcome for tally in tallies for outcome in tally.outcomes)
     logs = _read(leg, plan)
+    bounds = {BOUNDED: BOUND} if leg.pattern == "ours" else {}
     lines = (line for monitor in monitors for line in monitor.lines)
     return Result(
         leg=leg,
         outcomes=outcomes,
-        violations=tuple(violations(logs, outcomes)),
+        violations=tuple(violations(logs, outcomes, bounds)),
         errors=sum((tally.errors for tally in tallies), Counter()),
         unexpected={name: text for tally in tallies for name, text in tally.unexpected.items()},
         injected=injected,
@@ -148,7 +162,9 @@ async def _awrite(leg: Leg, network: Proxy | ClusterProxy, plan: Sequence[Writer
 
 def _work(leg: Leg, made: clients.Clients, plan: Sequence[Writer]) -> writers.Work:
     pattern = PATTERNS[leg.pattern]
-    return [(writer, pattern(made.of(writer.client_retries), writer)) for writer in plan]
+    return [
+        (writer, pattern(made.of(writer.client_retries), writer, leg.replicated)) for writer in plan
+    ]
 
 
 def _read(leg: Leg, plan: Sequence[Writer]) -> dict[str, list[str]]:

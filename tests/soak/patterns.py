@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from langchain_core.messages import BaseMessage, message_to_dict
 
 from langchain_google_memorystore_redis import MemorystoreChatMessageHistory
-from tests.soak.plan import Writer
+from tests.soak.plan import BOUND, BOUNDED, Writer
 
 _TTL = 3600
 
@@ -33,9 +33,10 @@ class Pattern(Protocol):
 class Ours:
     """`add_messages`, on a history kept for each session or made for each append."""
 
-    def __init__(self, client: Any, writer: Writer) -> None:
+    def __init__(self, client: Any, writer: Writer, replicated: bool) -> None:
         self._client = client
         self._keeps = writer.keeps_histories
+        self._replicas_ack = int(replicated and writer.waits_for_a_replica)
         self._kept: dict[str, MemorystoreChatMessageHistory] = {}
 
     def append(self, key: str, messages: Sequence[BaseMessage]) -> None:
@@ -47,7 +48,14 @@ class Ours:
     def _history(self, key: str) -> MemorystoreChatMessageHistory:
         history = self._kept.get(key)
         if history is None:
-            history = MemorystoreChatMessageHistory(self._client, key, ttl=_TTL)
+            history = MemorystoreChatMessageHistory(
+                self._client,
+                key,
+                ttl=_TTL,
+                max_messages=BOUND if key.endswith(f":{BOUNDED}") else None,
+                replicas_ack=self._replicas_ack,
+                replicas_ack_timeout=0.1,
+            )
             if self._keeps:
                 self._kept[key] = history
         return history
@@ -56,7 +64,7 @@ class Ours:
 class Release030:
     """An RPUSH and an EXPIRE a message, as release 0.3.0 sends them."""
 
-    def __init__(self, client: Any, writer: Writer) -> None:
+    def __init__(self, client: Any, writer: Writer, replicated: bool) -> None:
         self._client = client
 
     def append(self, key: str, messages: Sequence[BaseMessage]) -> None:
@@ -70,4 +78,4 @@ class Release030:
             await self._client.expire(key, _TTL)
 
 
-PATTERNS: dict[str, Callable[[Any, Writer], Pattern]] = {"ours": Ours, "0.3.0": Release030}
+PATTERNS: dict[str, Callable[[Any, Writer, bool], Pattern]] = {"ours": Ours, "0.3.0": Release030}

@@ -15,6 +15,11 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 SHARED = "shared"
 """The session that half of all batches go to, whoever writes them."""
+BOUNDED = "bounded"
+"""The session that an eighth of them go to; it may hold `BOUND` messages."""
+# Several times what is appended while a late command is under way: one that comes when the copy
+# stored before is cut off already is stored once more, since nothing of it is left to be found.
+BOUND = 300
 _MOST_MESSAGES = 5
 _GIVEN_UP = 0.2
 
@@ -73,20 +78,26 @@ class Writer:
         """Whether its client has redis-py's default retries, or none, so that its appends raise."""
         return self.number % 3 != 2
 
+    @property
+    def waits_for_a_replica(self) -> bool:
+        """Whether each append waits for a replica, where there are any."""
+        return self.number % 4 in (1, 2)
+
 
 def make(seed: int, appends: int, writers: int) -> tuple[Writer, ...]:
     """As many batches as `appends`, dealt out to writers; a third of these have no retries."""
     chance = random.Random(f"{seed} plan")
-    sessions = [f"session-{number}" for number in range(max(2, writers // 2))]
+    own = [f"session-{number}" for number in range(max(2, writers // 2))]
     dealt: list[list[Batch]] = [[] for _ in range(writers)]
     for count in range(appends):
         writer = count % writers
+        somewhere = [SHARED, BOUNDED, chance.choice(own)]
         dealt[writer].append(
             Batch(
                 writer=writer,
                 number=len(dealt[writer]),
                 size=chance.randint(1, _MOST_MESSAGES),
-                session=SHARED if chance.random() < 0.5 else chance.choice(sessions),
+                session=chance.choices(somewhere, weights=[4, 1, 3])[0],
                 is_given_up=chance.random() < _GIVEN_UP,
             )
         )

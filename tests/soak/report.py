@@ -11,7 +11,7 @@ from tests.soak.leg import FAULTS, Result
 from tests.soak.plan import Writer
 from tests.soak.verify import KINDS
 
-WINDOW = 256
+WINDOW = 10_000
 """Entries the append script looks through for a writer that never looked at the log."""
 _WIDTH = 24
 _COLUMN = 12
@@ -33,7 +33,7 @@ def _figures() -> dict[str, Figure]:
     }
     for kind in KINDS:
         figures[kind] = lambda r, kind=kind: sum(v.kind == kind for v in r.violations)  # type: ignore[misc]
-    figures["commands"] = lambda r: r.commands
+    figures["commands"] = lambda r: r.commands.total()
     figures["faults"] = lambda r: r.injected.total()
     for fault in FAULTS:
         figures[f"  {fault.name}"] = lambda r, name=fault.name: r.injected[name]  # type: ignore[misc]

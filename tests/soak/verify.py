@@ -3,6 +3,8 @@
 Strategy: pure. It is given the texts of each session and what became of each append, and names
 every batch that is not where it should be. A batch that raised and was given up may be anywhere
 after it was sent, since the network can deliver it late; an acknowledged one is in its order.
+Of a bounded session it asks for what its end must hold: of each writer all that it appended since
+the oldest batch of it that is left.
 """
 
 from __future__ import annotations
@@ -44,15 +46,45 @@ Places = Mapping[tuple[int, int], Sequence[tuple[int, Label]]]
 """Where the messages of each batch are, by writer and number."""
 
 
-def violations(logs: Mapping[str, Sequence[str]], outcomes: Iterable[Outcome]) -> list[Violation]:
-    """Everything that is wrong with `logs`, the texts of each session in order."""
+def violations(
+    logs: Mapping[str, Sequence[str]],
+    outcomes: Iterable[Outcome],
+    bounds: Mapping[str, int] | None = None,
+) -> list[Violation]:
+    """Everything that is wrong with `logs`, the texts of each session in order.
+
+    `bounds` says of some sessions how many messages they may hold.
+    """
     expected: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         expected[outcome.batch.session].append(outcome)
     found: list[Violation] = []
     for session in sorted({*logs, *expected}):
-        found += _session(session, logs.get(session, ()), expected[session])
+        texts, of_session = logs.get(session, ()), expected[session]
+        if bounds and len(texts) == bounds.get(session):
+            texts, of_session = _left(texts, of_session)
+        elif bounds and len(texts) > bounds.get(session, len(texts)):
+            found.append(Violation("strange", session, f"{len(texts)} messages, over its bound"))
+        found += _session(session, texts, of_session)
     return found
+
+
+def _left(texts: Sequence[str], outcomes: Sequence[Outcome]) -> tuple[Sequence[str], list[Outcome]]:
+    """A log without the half of a batch at its front, and the outcomes that it should show."""
+    labels = [Label.of(text) for text in texts]
+    cut = next((at for at, label in enumerate(labels) if label is None or label.part == 1), 0)
+    there = {(label.writer, label.number) for label in labels[cut:] if label is not None}
+    oldest: dict[int, int] = {}
+    for outcome in outcomes:
+        batch = outcome.batch
+        if outcome.is_acknowledged and (batch.writer, batch.number) in there:
+            oldest[batch.writer] = min(batch.number, oldest.get(batch.writer, batch.number))
+    return texts[cut:], [
+        outcome
+        for outcome in outcomes
+        if not outcome.is_acknowledged
+        or outcome.batch.number >= oldest.get(outcome.batch.writer, outcome.batch.number + 1)
+    ]
 
 
 def _session(

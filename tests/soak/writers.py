@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 import redis
 from redis.exceptions import RedisClusterException
 
+from langchain_google_memorystore_redis import NotReplicatedError
 from tests.soak.patterns import Pattern
 from tests.soak.plan import Batch, Writer
 from tests.soak.verify import Outcome
 
 _MOST_TRIES = 100  # at a fault rate of 5 % three in a row are rare; without end it would hang
-_EXPECTED = (redis.RedisError, RedisClusterException, OSError)
+_EXPECTED = (redis.RedisError, RedisClusterException, OSError, NotReplicatedError)
 
 
 @dataclass(slots=True)

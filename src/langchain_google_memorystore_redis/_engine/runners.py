@@ -9,7 +9,7 @@ whatever the client's `decode_responses` says, so a reply that is not text stays
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from langchain_google_memorystore_redis._engine.op import Flow, Op, Primaries, Step
@@ -215,15 +215,18 @@ class AsyncRunner:
         return op.decode(reply)
 
     async def _send(self, wire: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        return await self._write(lambda: self._client.execute_command(*wire, **options))
+
+    async def _write(self, send: Callable[[], Awaitable[Any]]) -> Any:
         for _ in range(_MOST_CLOSED if self._is_cluster else 0):
             try:
-                return await self._client.execute_command(*wire, **options)
+                return await send()
             except AttributeError as error:
                 # redis-py 8.1 closes idle connections of a cluster that a task has just taken, and
                 # then fails before it writes. Remove when it no longer does.
                 if error.name != "writelines":
                     raise
-        return await self._client.execute_command(*wire, **options)
+        return await send()
 
     async def run_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
         """Async twin of `Runner.run_together`."""
@@ -231,7 +234,7 @@ class AsyncRunner:
             if self._is_cluster:
                 await self._client.initialize()
             try:
-                replies = await self._send_together(ops)
+                replies = await self._write(lambda: self._send_together(ops))
             except Exception as error:  # noqa: BLE001  (raised there)
                 again = _remedy(error, ops[0], _hopeless(self._is_cluster))
                 for wire in again[:-1]:
@@ -240,8 +243,8 @@ class AsyncRunner:
             for _ in range(_MOST_MOVES):
                 if not (_failed(replies) and self._is_cluster):
                     break
-                await self._client.execute_command(*ops[0].with_source)
-                replies = await self._send_together(ops)
+                await self._send(ops[0].with_source, {})
+                replies = await self._write(lambda: self._send_together(ops))
             for failure in _failed(replies):
                 raise failure
         return [op.decode(reply) for op, reply in zip(ops, replies, strict=True)]
