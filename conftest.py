@@ -17,6 +17,7 @@ collect_ignore_glob: list[str] = []
 if find_spec("langgraph") is None:
     collect_ignore_glob += [
         "docs/checkpointer.md",
+        "docs/how-to/observability.md",
         "docs/middleware.md",
         "docs/*.ipynb",
         "src/*/checkpoint*.py",

@@ -10,22 +10,16 @@ import json
 import os
 import re
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from langchain_google_memorystore_redis import MemorystoreChatMessageHistory
+from langchain_google_memorystore_redis.cli.app import app
 from tests.plugins.clients import Target
 from tests.plugins.servers import Servers
-
-with warnings.catch_warnings():
-    # typer 0.20 imports what click 8.5 deprecates. Remove when a later one is the lowest.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from typer.testing import CliRunner, Result
-
-    from langchain_google_memorystore_redis.cli.app import app
 
 SCRIPT = Path(sys.executable).parent / "memorystore-chat"
 PLAIN = {"REDIS_URL": "", "NO_COLOR": "1", "COLUMNS": "100", "TERM": "xterm"}
