@@ -47,7 +47,7 @@ test-lowest: .venv-lowest/.dev servers  ## run the tests with the lowest version
 
 .PHONY: soak
 soak: servers  ## 20,000 and more appends through a faulty network; prints what it did
-	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.soak $(ARGS)
 
 .PHONY: bench
 bench: servers  ## measure against other packages, about 5 minutes; ARGS=--quick for one

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +36,7 @@ from tests.plugins.servers import Servers
 from tests.servers.clusters import Cluster
 from tests.servers.processes import HOST, Server, wait_until
 
+PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
 ENGINES = ["redis-6.2", "redis-7.0", "valkey-9.1"]
 WAYS = ["sync", "async", "thread"]
 
@@ -42,13 +45,12 @@ Connect = Callable[[bool], Any]
 
 
 def healing(by_asyncio: bool) -> dict[str, Any]:
-    """Client options with which a failover heals by itself."""
-    retry = redis.asyncio.retry.Retry if by_asyncio else redis.retry.Retry
-    return {
-        "retry": retry(redis.backoff.ExponentialBackoff(cap=0.1, base=0.01), 20),
-        # redis-py 5 tries again after these errors only, later ones after the first two anyway.
-        "retry_on_error": [redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError],
-    }
+    """The client options of the documentation: the very lines that it shows."""
+    (shown,) = re.findall(r"```python\n(from redis\.backoff .*?)```", PAGE.read_text(), re.DOTALL)
+    names: dict[str, Any] = {"redis": redis}
+    exec(shown.replace("redis.retry", "redis.asyncio.retry") if by_asyncio else shown, names)
+    options: dict[str, Any] = names["healing"]
+    return options
 
 
 def to(

@@ -58,6 +58,7 @@ def main() -> int:
     writers = plan.make(options.seed, -(-options.appends // 4), options.writers)
     results = _run(options, writers)
     print(f"\n{report.table(results)}\n")
+    print(f"{report.totals(results)}\n")
     print(f"raised, by type\n{report.errors(results)}\n")
     print(f"resends\n{report.resends(results, writers)}\n")
     ours = [result for result in results if result.leg.pattern == "ours"]

@@ -1,4 +1,4 @@
-"""The table a soak prints: one column a leg and pattern, a line a figure."""
+"""The tables a soak prints: one column a leg and pattern, and one a pattern; a line a figure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WIDTH = 24
 _COLUMN = 12
 _MOST_SHOWN = 10
 
-Figure = Callable[[Result], str | int]
+Figure = Callable[[Result], int]
 
 
 def _figures() -> dict[str, Figure]:
@@ -37,8 +37,6 @@ def _figures() -> dict[str, Figure]:
     figures["faults"] = lambda r: r.injected.total()
     for fault in FAULTS:
         figures[f"  {fault.name}"] = lambda r, name=fault.name: r.injected[name]  # type: ignore[misc]
-    figures["seconds"] = lambda r: f"{r.seconds:.1f}"
-    figures["appends a second"] = lambda r: f"{len(r.outcomes) / r.seconds:.0f}"
     return figures
 
 
@@ -61,6 +59,20 @@ def table(results: Sequence[Result]) -> str:
         _line(name, [str(figure(result)) for result in results])
         for name, figure in _figures().items()
     ]
+    lines += [
+        _line("seconds", [f"{result.seconds:.1f}" for result in results]),
+        _line("appends a second", [f"{len(r.outcomes) / r.seconds:.0f}" for r in results]),
+    ]
+    return "\n".join(lines)
+
+
+def totals(results: Sequence[Result]) -> str:
+    """The results of each pattern added up."""
+    patterns = list(dict.fromkeys(result.leg.pattern for result in results))
+    legs = [[result for result in results if result.leg.pattern == each] for each in patterns]
+    lines = [_line("in all", patterns)]
+    for name, figure in _figures().items():
+        lines.append(_line(name, [str(sum(map(figure, each))) for each in legs]))
     return "\n".join(lines)
 
 
@@ -86,9 +98,10 @@ def errors(results: Sequence[Result]) -> str:
     lines, tracebacks = [], {}
     for result in results:
         counted = ", ".join(f"{name} {n}" for name, n in result.errors.most_common())
-        lines.append(f"{result.leg.name}, {result.leg.pattern}: {counted or 'none'}")
-        tracebacks.update(result.unexpected)
-    return "\n".join([*lines, *(f"unexpected: {text}" for text in tracebacks.values())])
+        who = f"{result.leg.name}, {result.leg.pattern}"
+        lines.append(f"{who}: {counted or 'none'}")
+        tracebacks.update({f"{who}: {name}": text for name, text in result.unexpected.items()})
+    return "\n".join([*lines, *(f"unexpected: {who}\n{text}" for who, text in tracebacks.items())])
 
 
 def wrong(result: Result) -> str:
