@@ -22,12 +22,14 @@ import redis
 import redis.asyncio
 import redis.asyncio.sentinel
 import redis.sentinel
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_google_memorystore_redis import (
+    HistoryChangedError,
     MemorystoreChatMessageHistory,
     NotReplicatedError,
 )
+from langchain_google_memorystore_redis._ops import history as ops
 from tests.faults import Proxy
 from tests.plugins.clients import Target
 from tests.plugins.doors import Door, DoorHistory
@@ -254,8 +256,9 @@ def test_a_killed_server_with_an_append_only_file_loses_and_doubles_nothing(
 @pytest.mark.parametrize("engine", ["redis-5.0", *ENGINES])
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_server_that_comes_back_empty_has_empty_histories(
-    servers: Servers, engine: str, way: str
+    servers: Servers, engine: str, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ops, "PAGE", 1)
     with Server(servers.engine(engine)) as server:
         # redis-py 5 does not try again by itself when a connection it kept turns out closed.
         client = to(server.port, engine, heal=True)(way == "async")
@@ -264,10 +267,15 @@ async def test_a_server_that_comes_back_empty_has_empty_histories(
             assert await history.messages() == []
             assert await history.iterated() == []
             assert await history.count() == 0
-            await history.add_messages([HumanMessage(text)])
-            assert await history.messages() == [HumanMessage(text)]
+            messages = [HumanMessage(text), AIMessage("!")]
+            await history.add_messages(messages)
+            assert await history.messages() == messages
+            half_read = history.each()
+            assert await anext(half_read) == messages[0]
             server.kill()
             server.start()
+            with pytest.raises(HistoryChangedError):  # and not a short history
+                await anext(half_read)
         assert await history.messages() == []
         await client.aclose() if way == "async" else client.close()
 

@@ -17,7 +17,16 @@ from langchain_google_memorystore_redis import (
     MemorystoreChatMessageHistory,
     NotReplicatedError,
 )
-from tests.faults import CUT_BEFORE, DROP_REPLY, STALL, Proxy
+from tests.faults import (
+    CUT_AFTER_PARTIAL_REPLY,
+    CUT_BEFORE,
+    CUT_DURING,
+    DROP_REPLY,
+    STALL,
+    Fault,
+    Proxy,
+    delay,
+)
 from tests.plugins.doors import Door
 from tests.plugins.faults import ProxyTo
 from tests.plugins.servers import Servers
@@ -51,9 +60,20 @@ async def impatient(
             yield Door(client, by_async=False, prefix=prefix)
 
 
-@pytest.mark.parametrize(("fault", "stored"), [(DROP_REPLY, 2), (STALL, 2), (CUT_BEFORE, 0)])
+STORED = {
+    CUT_BEFORE: 0,
+    CUT_DURING: 0,
+    DROP_REPLY: 2,
+    CUT_AFTER_PARTIAL_REPLY: 2,
+    STALL: 2,
+    delay(0.5): 2,
+}
+"""How many messages of two the server has when a client that waits 0.3 s has given up."""
+
+
+@pytest.mark.parametrize("fault", STORED, ids=lambda fault: fault.name)
 async def test_an_append_that_raised_can_be_repeated_with_the_same_messages(
-    impatient: Door, proxy: Proxy, fault: Any, stored: int
+    impatient: Door, proxy: Proxy, fault: Fault
 ) -> None:
     history, messages = impatient.open(), turn()
     await history.add_messages([HumanMessage("before")])
@@ -61,7 +81,7 @@ async def test_an_append_that_raised_can_be_repeated_with_the_same_messages(
         proxy.inject(fault, on="EVALSHA")
         with pytest.raises((redis.ConnectionError, redis.TimeoutError)):
             await history.add_messages(messages)
-    assert await history.count() == 1 + stored
+    assert await history.count() == 1 + STORED[fault]
     await impatient.open().add_messages(messages)
     assert await history.messages() == [HumanMessage("before"), *turn()]
 

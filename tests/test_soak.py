@@ -60,6 +60,15 @@ def test_every_append_is_stored_once_whole_and_in_order_through_a_faulty_network
     assert any(not outcome.is_acknowledged for outcome in result.outcomes)
 
 
+def test_as_release_030_appends_the_same_faults_double_and_tear_batches(servers: Servers) -> None:
+    port = servers.standalone("valkey-9.1").port
+    result = leg.run(
+        leg.Leg("0.3.0", False, (port,), SEED, FAULT_RATE),
+        plan.make(SEED, APPENDS // 4, WRITERS),
+    )
+    assert {"doubled", "torn"} <= {violation.kind for violation in result.violations}
+
+
 # The verifier is seen red once for everything it looks for.
 
 FIRST = Outcome(Batch(1, 0, 2, "s", is_given_up=False), is_acknowledged=True)
