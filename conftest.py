@@ -26,6 +26,7 @@ if find_spec("langgraph") is None:
         "tests/savers.py",
         "tests/soak_checkpoint.py",
         "tests/test_architecture.py",
+        "tests/test_benchmarks_savers.py",
         "tests/test_checkpoint*.py",
         "tests/test_middleware.py",
     ]

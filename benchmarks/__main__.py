@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 import redis
 
-from benchmarks import page, plots, screen
-from benchmarks.contestants import CONTESTANTS, ROOT
+from benchmarks import page, plots, savers, screen
+from benchmarks.contestants import CONTESTANTS, HISTORIES, ROOT, SAVERS
 from benchmarks.crew import Crew
 from benchmarks.measurements import IMPORT_ROUNDS, MEASUREMENTS, MEMORY, SERVER_TIME_ROUNDS, grouped
 from benchmarks.run import Run, revision
@@ -60,7 +60,7 @@ def _arguments() -> argparse.Namespace:
 def _names(quick: bool = False) -> list[str]:
     """Of all that can be measured."""
     names = [f"memory, {name}" for name in MEMORY]
-    names += ["server time", "import", "proofs", *_timed(quick)]
+    names += ["server time", "import", "proofs", *_timed(quick), "savers"]
     return names
 
 
@@ -135,19 +135,31 @@ def _run(options: argparse.Namespace, wanted: list[str]) -> dict[str, Any]:
         modules = frozenset(module["name"] for module in client.module_list())
         urls = {"loopback": url, "1 ms": stack.enter_context(_slow_link(port))}
         screen.say("Starting the contestants; the first time, their environments are made.")
-        crew = stack.enter_context(Crew(CONTESTANTS, modules))
-        versions = {name: worker.versions for name, worker in crew.workers.items()}
-        results = {"about": _about(client), "versions": versions, "absent": crew.absent}
+        crew = stack.enter_context(Crew(HISTORIES if set(wanted) - {"savers"} else (), modules))
+        agents = stack.enter_context(Crew(SAVERS if "savers" in wanted else (), modules))
+        versions = {n: worker.versions for n, worker in (crew.workers | agents.workers).items()}
+        absent = crew.absent | agents.absent
+        results = {"about": _about(client), "versions": versions, "absent": absent}
         results |= {"times": {}, "memory": {}}
-        tick = stack.enter_context(screen.progress(_steps(crew, wanted, options.quick)))
-        run = Run(crew, urls, port, tick, options.quick)
-        run.load()
-        _measure(run, wanted, results)
+        planned = _steps(crew, wanted, options.quick) + _saver_steps(agents, options.quick)
+        tick = stack.enter_context(screen.progress(planned))
+        if crew.workers:
+            run = Run(crew, urls, port, tick, options.quick)
+            run.load()
+            _measure(run, wanted, results)
+        if agents.workers:
+            results["savers"] = savers.measure(Run(agents, urls, port, tick, options.quick))
     return results
 
 
+def _saver_steps(crew: Crew, quick: bool) -> int:
+    return savers.steps(Run(crew, {}, 0, lambda _: None, quick)) if crew.workers else 0
+
+
 def _steps(crew: Crew, wanted: list[str], quick: bool) -> int:
-    """How many ticks the bar will have."""
+    """How many ticks the bar will have for all but savers."""
+    if not crew.workers:
+        return 0
     planned = Run(crew, {}, 0, lambda _: None, quick)
     timed = sum(planned.rounds(group[0].rounds) + 1 for group in grouped(wanted))
     sizes = sum(f"memory, {name}" in wanted for name in MEMORY) * planned.sized_contestants

@@ -41,8 +41,13 @@ CONTESTANTS = {
         Contestant("community", "langchain-community", "community"),
         Contestant("langchain-redis", "langchain-redis", "langchain-redis", ("search", "ReJSON")),
         Contestant("agents", "openai-agents", "agents"),
+        Contestant("saver", "MemorystoreSaver"),
+        Contestant("saver-valkey", "ValkeySaver", "saver-valkey"),
+        Contestant("saver-redis", "RedisSaver", "saver-redis", ("search", "ReJSON")),
     )
 }
+HISTORIES = tuple(name for name in CONTESTANTS if not name.startswith("saver"))
+SAVERS = tuple(name for name in CONTESTANTS if name.startswith("saver"))
 
 
 def requirements(environment: str) -> Path:

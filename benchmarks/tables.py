@@ -92,6 +92,21 @@ def memory(results: Results) -> Table:
     return Table(("bytes a message", *(CONTESTANTS[name].label for name in names)), rows)
 
 
+def savers(results: Results) -> Table:
+    """What a turn of an agent costs with each saver, and a thread after many of them."""
+    found = results.get("savers", {"times": {}, "round trips": {}, "memory": {}})
+    names = [name for name in CONTESTANTS if name in found["round trips"]]
+    trips = [f"{found['round trips'][name]:g}" for name in names]
+    sizes = [f"{found['memory'][name]['bytes'] / 1024:,.0f} KiB" for name in names]
+    rows = [("round trips of a turn", *trips)] if names else []
+    rows += [
+        (measurement, *(_time(each[name]["spread"]) for name in names))
+        for measurement, each in found["times"].items()
+    ]
+    rows += [("memory of a thread after 100 turns", *sizes)] if names else []
+    return Table(("an agent", *(CONTESTANTS[name].label for name in names)), rows)
+
+
 def conditions(results: Results) -> Table:
     """Where and with what it was measured."""
     about = results["about"]
@@ -104,4 +119,10 @@ def conditions(results: Results) -> Table:
     return Table(("what", "which"), rows)
 
 
-TABLES = {"demands": demands, "times": times, "memory": memory, "conditions": conditions}
+TABLES = {
+    "demands": demands,
+    "times": times,
+    "memory": memory,
+    "savers": savers,
+    "conditions": conditions,
+}

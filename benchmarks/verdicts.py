@@ -158,10 +158,37 @@ def _copies(results: Results) -> Any:
     return all(copies.values())
 
 
+def _savers(find: Callable[[Results], Figure]) -> Callable[[Results], Figure]:
+    """Asks of the savers' part of a run, if there is one."""
+
+    def found(results: Results) -> Figure:
+        if "savers" not in results:
+            raise AbsentError("not measured in this run")
+        return find(results["savers"])
+
+    return found
+
+
+def _faster_saver(measurement: str) -> Callable[[Results], Figure]:
+    """How many times longer the calls of langgraph-checkpoint-aws's saver take."""
+
+    def find(savers: Results) -> Figure:
+        found = savers["times"][measurement]
+        return _figure(ratios(found["saver-valkey"]["rounds"], found["saver"]["rounds"]))
+
+    return _savers(find)
+
+
+def _thread(savers: Results) -> Figure:
+    sizes = savers["memory"]
+    return Figure(sizes["saver"]["bytes"] / sizes["saver-valkey"]["bytes"])
+
+
 _APPEND = "append a two-message turn with TTL, loopback"
 _SLOW = "the same at 1 ms round-trip time"
 _READ = "cold read of 1,000 mixed messages"
 _AGAIN = "read again after one more turn, 1,000 messages"
+_SAVER = "a saver's calls in a turn of a small agent"
 _FASTER = "times faster than 0.3.0"
 _OF_LEGACY = "of 0.3.0's"
 DEMANDS = (
@@ -201,6 +228,14 @@ DEMANDS = (
            at_least=False),
     Demand("200 asyncio sessions taking turns on one client", "times 0.3.0 in threads", 4, "",
            _best_ours(lambda ours: _faster("turns by 200 at once", "legacy", ours))),
+    Demand(_SAVER, "round trips", 6, "",
+           _savers(lambda savers: Figure(savers["round trips"]["saver"])), at_least=False),
+    Demand(_SAVER, "times faster than ValkeySaver's, loopback", 1, "",
+           _faster_saver("saver's calls")),
+    Demand(_SAVER, "times faster than ValkeySaver's, 1 ms", 1.8, "",
+           _faster_saver("saver's calls at 1 ms")),
+    Demand("memory of an agent's thread after 100 turns", "of ValkeySaver's", 0.05, "",
+           _savers(_thread), at_least=False),
     Demand("import, over langchain_core.messages and redis", "", 40, "ms", _own("imports"),
            at_least=False),
 )  # fmt: skip

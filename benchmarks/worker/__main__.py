@@ -15,9 +15,10 @@ from typing import Any, TextIO
 
 from benchmarks.worker.adapters import NotBuiltYetError, adapter
 from benchmarks.worker.operations import Operations
+from benchmarks.worker.savers import SaverAdapter, Turns
 
 
-async def _answer(operations: Operations, request: dict[str, Any]) -> dict[str, Any]:
+async def _answer(operations: Operations | Turns, request: dict[str, Any]) -> dict[str, Any]:
     verb = request.pop("verb")
     try:
         return {"ok": await getattr(operations, verb)(**request)}
@@ -34,7 +35,8 @@ async def serve(name: str, requests: TextIO, answers: TextIO) -> None:
         hello = {"not_built": str(missing)}
     print(json.dumps(hello), file=answers, flush=True)
     if "ok" in hello:
-        operations = Operations(contestant)
+        saver = contestant if isinstance(contestant, SaverAdapter) else None
+        operations = Turns(saver) if saver else Operations(contestant)
         for line in requests:
             print(json.dumps(await _answer(operations, json.loads(line))), file=answers, flush=True)
 

@@ -232,6 +232,9 @@ ADAPTERS: dict[str, str] = {
     "langchain-redis": f"{__name__}:LangchainRedis",
     "floor": "benchmarks.worker.others:Floor",
     "agents": "benchmarks.worker.others:Agents",
+    "saver": "benchmarks.worker.savers:OwnSaver",
+    "saver-valkey": "benchmarks.worker.savers:ValkeySaver",
+    "saver-redis": "benchmarks.worker.savers:RedisSaver",
 }
 
 

@@ -215,9 +215,9 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
             {'source': 'input'}
             >>> saver.delete_thread("docs")
         """
-        extended = get_checkpoint_metadata(config, metadata)
-        self._sync.drive(self._ops.put(place_of(config), checkpoint, extended, new_versions))
-        return config_of(place_of(config)._replace(checkpoint_id=checkpoint["id"]))
+        place, extended = place_of(config), get_checkpoint_metadata(config, metadata)
+        self._sync.drive(self._ops.put(place, checkpoint, extended, new_versions))
+        return config_of(place._replace(checkpoint_id=checkpoint["id"]))
 
     async def aput(
         self,
@@ -227,9 +227,9 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Async twin of `put`."""
-        extended = get_checkpoint_metadata(config, metadata)
-        await self._async.drive(self._ops.put(place_of(config), checkpoint, extended, new_versions))
-        return config_of(place_of(config)._replace(checkpoint_id=checkpoint["id"]))
+        place, extended = place_of(config), get_checkpoint_metadata(config, metadata)
+        await self._async.drive(self._ops.put(place, checkpoint, extended, new_versions))
+        return config_of(place._replace(checkpoint_id=checkpoint["id"]))
 
     def put_writes(
         self,

@@ -41,12 +41,16 @@ class Serializer(Protocol):
 
 def escape(text: str) -> bytes:
     r"""Text without \x00 and \x01; the order of two texts, and of one and its prefix, stays."""
+    if text.isprintable():
+        return text.encode()
     raw = text.encode()
     return raw.replace(b"\2", b"\2\4").replace(b"\1", b"\2\3").replace(b"\0", b"\2\2")
 
 
 def unescape(raw: bytes) -> str:
     """What `escape` was given."""
+    if b"\2" not in raw:
+        return raw.decode()
     return raw.replace(b"\2\2", b"\0").replace(b"\2\3", b"\1").replace(b"\2\4", b"\2").decode()
 
 
@@ -155,9 +159,13 @@ class Record:
 
 
 def encode_record(
-    serde: Serializer, checkpoint: Mapping[str, Any], metadata: Mapping[str, Any], parent_id: str
+    serde: Serializer,
+    checkpoint: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    parent_id: str,
+    channels: Iterable[bytes],
 ) -> bytes:
-    """The record of a checkpoint."""
+    """The record of a checkpoint with these versions of channels."""
     values = checkpoint["channel_values"]
     rest = {name: part for name, part in checkpoint.items() if name != "channel_values"}
     deltas = metadata.get("counters_since_delta_snapshot") or ()
@@ -166,7 +174,7 @@ def encode_record(
         parent_id,
         run_id if isinstance(run_id, str) else "",
         tuple(channel for channel in deltas if channel not in values),
-        tuple(channel_name(*item) for item in checkpoint["channel_versions"].items()),
+        tuple(channels),
         _typed(serde, rest),
         _typed(serde, metadata),
     ).encode()

@@ -104,12 +104,10 @@ class CheckpointOps:
         """
         thread_id, namespace, parent_id = parent
         values, versions = checkpoint["channel_values"], checkpoint["channel_versions"]
-        channels = {
-            value_name(namespace, channel_name(channel, version)): channel
-            for channel, version in {**versions, **new_versions}.items()
-            if channel in values
-        }
-        record = encode_record(self.serde, checkpoint, metadata, parent_id)
+        names = {each: channel_name(each, v) for each, v in {**versions, **new_versions}.items()}
+        channels = {value_name(namespace, names[each]): each for each in values if each in names}
+        referred = (names[channel] for channel in versions)
+        record = encode_record(self.serde, checkpoint, metadata, parent_id, referred)
         name = checkpoint_name(namespace, checkpoint["id"])
         new = {field for field, channel in channels.items() if channel in new_versions}
         while True:
