@@ -10,8 +10,10 @@ from unittest.mock import Mock
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, message_to_dict
+from redis.backoff import EqualJitterBackoff
 
 from langchain_google_memorystore_redis import MemorystoreChatMessageHistory, sessions
+from tests.certificates import tls_server
 from tests.plugins.clients import Target
 from tests.plugins.servers import Servers
 from tests.plugins.shell import TERMINAL, Shell, rows, run, uncoloured
@@ -204,7 +206,10 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_errors_are_one_line_and_show_no_password(plain: Shell, servers: Servers) -> None:
+def test_errors_are_one_line_and_show_no_password(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EqualJitterBackoff, "compute", lambda *_: 0)
     port = servers.standalone("valkey-9.1").port
     refused = f"redis://user:secret@127.0.0.1:{port}"
     for url, command, problem in (
@@ -220,6 +225,26 @@ def test_errors_are_one_line_and_show_no_password(plain: Shell, servers: Servers
         assert problem in said
         assert "secret" not in said
         assert "Traceback" not in said
+
+
+def test_tls_takes_an_authority_and_a_host_that_the_certificate_names(
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EqualJitterBackoff, "compute", lambda *_: 0)
+    with tls_server(servers.engine("redis-7.0"), tmp_path) as server:
+        (tmp_path / "ca.pem").write_text(server.authority.pem)
+        port = server.endpoint.partition(":")[2]
+        trusting = ["--ca-certs", str(tmp_path / "ca.pem")]
+        unchecked = f"rediss://localhost:{port}?ssl_check_hostname=false"
+        for url in (server.endpoint, unchecked):
+            assert run("--url", url, *trusting, "list").exit_code == 0
+        for options in (
+            ["--url", f"rediss://{server.endpoint}"],
+            ["--url", f"localhost:{port}", *trusting],
+        ):
+            done = run(*options, "list")
+            assert (done.exit_code, len(done.stderr.splitlines())) == (1, 1)
+            assert "Give the server's authorities by --ca-certs" in done.stderr
 
 
 def test_even_a_bug_is_one_line(plain: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,19 @@ _EXPECTED = (
     ImportError,
 )
 
+_ADVICE = {
+    "luster mode is not enabled": "Leave out --cluster.",
+    "CERTIFICATE_VERIFY_FAILED": (
+        "Give the server's authorities by --ca-certs; where its certificate does not name the "
+        "host, the URL may end in ?ssl_check_hostname=false."
+    ),
+    "JSON.GET": (
+        "This server has no JSON module. Save the documents in a file, one in a line, and run "
+        "`memorystore-chat import --format langchain-redis FILE`."
+    ),
+}
+"""What to do, by what the error says."""
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -179,13 +192,9 @@ def explain(error: Exception) -> str:
 def _advice(error: Exception, said: str) -> str:
     if type(error).__name__ == "MovedError":
         return "This is one node of a cluster. Pass --cluster."
-    if "cluster mode is not enabled" in said.lower():
-        return "Leave out --cluster."
-    if "JSON.GET" in said:
-        return (
-            "This server has no JSON module. Save the documents in a file, one in a line, and run "
-            "`memorystore-chat import --format langchain-redis FILE`."
-        )
+    for words, advice in _ADVICE.items():
+        if words in said:
+            return advice
     if isinstance(error, redis.AuthenticationError):
         return "The URL takes a user and a password: rediss://user:password@host:port."
     if isinstance(error, (redis.ConnectionError, redis.TimeoutError)):
