@@ -6,18 +6,39 @@ the same bodies hold the blocking methods to them, and awaits nothing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import itertools
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, CheckpointTuple
 from langgraph.checkpoint.base.id import uuid6
 
 from langchain_google_memorystore_redis import MemorystoreSaver
-from tests.plugins.clients import Target, asyncio_client
+from tests.plugins.clients import TARGETS, Target, asyncio_client
 
 WAYS = ("async", "sync", "thread")
+
+
+class Pair(NamedTuple):
+    """A way into a saver on a target."""
+
+    target: Target
+    way: str
+
+    def __str__(self) -> str:
+        return f"{self.target}-{self.way}"
+
+
+def _pairs() -> Iterator[Pair]:
+    """Every target, by ways that take turns; and every way on one server and one cluster."""
+    for target, way in zip(TARGETS, itertools.cycle(WAYS), strict=False):
+        whole = target in (Target("valkey-9.1"), Target("valkey-9.1", cluster=True, protocol=2))
+        yield from (Pair(target, each) for each in (WAYS if whole else (way,)))
+
+
+PAIRS = tuple(_pairs())
 
 
 class Awaited(BaseCheckpointSaver[str]):
@@ -119,3 +140,14 @@ async def grow(
 async def steps(saver: BaseCheckpointSaver[str], *args: Any, **options: Any) -> list[int]:
     """What a listing gives, by step."""
     return [found.metadata["step"] async for found in saver.alist(*args, **options)]
+
+
+def keys_of(prefix: str, thread_id: str = "t") -> tuple[str, str]:
+    """The keys of a thread: index and data."""
+    return f"{prefix}{{{thread_id}}}:index", f"{prefix}{{{thread_id}}}:data"
+
+
+def stored(raw: Any, prefix: str, thread_id: str = "t") -> tuple[Any, Any]:
+    """Everything that is stored of a thread."""
+    index, data = keys_of(prefix, thread_id)
+    return raw.zrange(index, 0, -1, withscores=True), raw.hgetall(data)

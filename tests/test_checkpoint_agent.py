@@ -157,7 +157,7 @@ async def test_no_turn_is_lost_or_doubled_by_a_faulty_network(
     servers: Servers, proxy_to: ProxyTo, prefix: str, retries: int
 ) -> None:
     port = servers.standalone("valkey-9.1").port
-    outcome = await converse(proxy_to(port), prefix, turns=150, rate=0.05, retries=retries)
+    outcome = await converse(proxy_to(port), prefix, turns=100, rate=0.05, retries=retries)
     assert outcome.faults > 20
     # redis-py 5 does not try again when it is cut off in its own handshake.
     assert (outcome.exact > 0) == (retries > 0)

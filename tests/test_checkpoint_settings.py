@@ -1,0 +1,196 @@
+"""How a saver is made, what it refuses, and what its user must be allowed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+import redis.asyncio
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from langchain_google_memorystore_redis import (
+    AsyncClientError,
+    InvalidArgumentError,
+    MemorystoreSaver,
+)
+from tests.plugins.clients import TARGETS, Target
+from tests.plugins.servers import Servers
+from tests.savers import (
+    WAYS,
+    checkpoint_of,
+    config_of,
+    grow,
+    opened,
+    steps,
+)
+
+Saver = BaseCheckpointSaver[str]
+
+
+class Own:
+    """A class of a user."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Own)
+
+    def __hash__(self) -> int:
+        return 1
+
+
+async def test_the_serializer_is_the_users_choice(
+    target: Target, servers: Servers, prefix: str
+) -> None:
+    serde = JsonPlusSerializer(pickle_fallback=True)
+    for way in WAYS:
+        thread = config_of(way)
+        async with opened(
+            target, target.port(servers), way, key_prefix=prefix, serde=serde
+        ) as made:
+            checkpoint = checkpoint_of(own=[Own(), "x" * 500], raw=b"\0\1\2", none=None)
+            await made.aput(thread, checkpoint, {}, dict.fromkeys(("own", "raw", "none"), "1"))
+            found = await made.aget_tuple(thread)
+            assert found is not None
+            assert found.checkpoint["channel_values"] == checkpoint["channel_values"]
+
+
+def test_versions_sort_and_never_repeat() -> None:
+    saver = MemorystoreSaver(redis.Redis(port=1))
+    version: Any = None
+    seen = []
+    for _ in range(200):
+        version = saver.get_next_version(version, None)
+        seen.append(version)
+    assert seen == sorted(set(seen))
+    assert saver.get_next_version(seen[5], None) != saver.get_next_version(seen[5], None)
+    numbered = "00000000000000000000000000000007.0.4223"
+    assert saver.get_next_version(numbered, None).startswith("0000000008.")
+    assert saver.get_next_version(numbered, None) > numbered
+    for number in (7, 7.5):
+        assert 8 <= saver.get_next_version(number, None) < 9
+        assert saver.get_next_version(number, None) != saver.get_next_version(number, None)
+
+
+def test_a_copy_with_an_allowlist_is_a_saver_of_the_same_client(client: Any, prefix: str) -> None:
+    serde = JsonPlusSerializer(allowed_msgpack_modules=[("builtins", "set")])
+    saver = MemorystoreSaver(client, key_prefix=prefix, serde=serde)
+    clone = saver.with_allowlist([("tests.test_checkpoint_settings", "Own")])
+    assert isinstance(clone, MemorystoreSaver)
+    assert clone._ops.serde is clone.serde is not saver.serde
+    config = clone.put(config_of("t"), checkpoint_of(), {}, {})
+    found = saver.get_tuple(config_of("t"))
+    assert found is not None
+    assert found.config == config
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {},
+        {"configurable": {}},
+        config_of(""),
+        config_of("\ud800"),
+        {"configurable": {"thread_id": ["t"]}},
+    ],
+)
+def test_a_thread_must_have_a_usable_name(bad: Any) -> None:
+    saver = MemorystoreSaver(redis.Redis(port=1))
+    for call in (saver.get_tuple, lambda config: next(iter(saver.list(config)))):
+        with pytest.raises(InvalidArgumentError, match="thread_id"):
+            call(bad)
+
+
+def test_without_the_extra_the_error_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['langgraph'] = None\n"
+        "try:\n    from langchain_google_memorystore_redis import MemorystoreSaver\n"
+        "except ImportError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "MemorystoreSaver" in done.stdout
+    assert "pip install" in done.stdout
+    assert "langchain-google-memorystore-redis[langgraph]" in done.stdout
+
+
+def test_settings_are_checked_when_they_are_given() -> None:
+    bad: list[dict[str, Any]] = [{"ttl": 0}, {"ttl": "1"}, {"key_prefix": 1}]
+    for settings in bad:
+        with pytest.raises(InvalidArgumentError, match=next(iter(settings))):
+            MemorystoreSaver(redis.Redis(port=1), **settings)
+
+
+async def test_a_blocking_method_of_an_asyncio_client_says_what_to_await() -> None:
+    async with redis.asyncio.Redis(port=1) as client:
+        with pytest.raises(AsyncClientError, match="ainvoke"):
+            MemorystoreSaver(client).get_tuple(config_of("t"))
+
+
+async def test_a_connection_string_is_enough(servers: Servers, prefix: str) -> None:
+    url = servers.standalone("valkey-9.1").url
+    for options in ({}, {"ttl": 100}):
+        given: Any = {"key_prefix": prefix, **options}
+        with MemorystoreSaver.from_conn_string(url, **given) as saver:
+            saver.setup()
+            saver.put(config_of("t"), checkpoint_of(), {}, {})
+        async with MemorystoreSaver.from_conn_string(url, **given) as saver:
+            await saver.asetup()
+            assert await saver.aget_tuple(config_of("t")) is not None
+    cluster = servers.cluster("valkey-9.1").url
+    with MemorystoreSaver.from_conn_string(cluster, cluster=True, key_prefix=prefix) as saver:
+        saver.put(config_of("t"), checkpoint_of(), {}, {})
+    async with MemorystoreSaver.from_conn_string(
+        cluster, cluster=True, client_options={"protocol": 2}, key_prefix=prefix
+    ) as saver:
+        assert await saver.aget_tuple(config_of("t")) is not None
+
+
+@pytest.fixture(params=[t for t in TARGETS if t.engine != "redis-5.0"], ids=str)
+def limited(request: pytest.FixtureRequest, servers: Servers) -> Iterator[tuple[Target, int, str]]:
+    """A user that may do nothing but what the README says, on every server with ACL."""
+    target: Target = request.param
+    rules = ["on", ">pw", "~chat:*", "+@read", "+@write", "+@scripting", "+@connection"]
+    if target.cluster:
+        rules += ["+cluster|slots", "+cluster|shards", "+cluster|myid", "+command"]
+    ports = [target.port(servers)]
+    if target.cluster:
+        ports = servers.cluster(target.engine).ports
+    name = f"saver-{request.node.name}"[:60]
+    for port in ports:
+        with redis.Redis(port=port, protocol=2) as admin:
+            admin.execute_command("ACL", "SETUSER", name, *rules)
+    yield target, ports[0], name
+    for port in ports:
+        with redis.Redis(port=port, protocol=2) as admin:
+            admin.execute_command("ACL", "DELUSER", name)
+
+
+async def test_a_limited_user_can_do_everything(
+    limited: tuple[Target, int, str], prefix: str
+) -> None:
+    target, port, name = limited
+    login = {"username": name, "password": "pw"}
+    for way in ("async", "sync"):
+        own = f"chat:{prefix}{way}:"
+        options: dict[str, Any] = {"key_prefix": own, "ttl": 100, "refresh_on_read": True}
+        async with opened(target, port, way, login, **options) as saver:
+            for config in await grow(saver, "t", 3):
+                await saver.aput_writes(config, [("a", 1)], "task")
+            assert await steps(saver, config_of("t")) == [2, 1, 0]
+            assert await steps(saver, {"configurable": {"thread_id": "t"}}) == [2, 1, 0]
+            await saver.acopy_thread("t", "copy")
+            await saver.aprune(["t"])
+            assert await saver.aget_tuple(config_of("t")) is not None
+            await saver.aget_delta_channel_history(config=config_of("t"), channels=["a"])
+            assert len(await steps(saver, None)) == 4
+            await saver.adelete_for_runs(["run"])
+            await saver.adelete_thread("t")
+            await saver.adelete_thread("copy")
+            assert await steps(saver, None) == []
+        async with opened(target, port, way, login, key_prefix="private:") as saver:
+            with pytest.raises(Exception, match=r"(?i)permission|access") as caught:
+                await saver.aget_tuple(config_of("t"))
+            assert type(caught.value).__name__ == "NoPermissionError"
