@@ -59,7 +59,7 @@ def _names_of_docstrings(
     servers: Servers = request.getfixturevalue("servers")
     url = servers.standalone("valkey-9.1").url
     with redis.Redis.from_url(url) as client:
-        if ".checkpoint." in request.node.name:
+        if ".checkpoint" in request.node.name:
             from langchain_google_memorystore_redis import MemorystoreSaver
 
             doctest_namespace.update(saver=MemorystoreSaver(client))
