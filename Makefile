@@ -85,4 +85,4 @@ lock: .venv/.dev  ## pin the newest and the lowest versions that pyproject.toml 
 
 .PHONY: clean
 clean:  ## remove what make has made
-	rm -rf site .venv .venv-lowest .servers .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf site .cache .venv .venv-lowest .servers .mypy_cache .pytest_cache .ruff_cache .hypothesis
