@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, messag
 from redis.backoff import EqualJitterBackoff
 
 from langchain_google_memorystore_redis import MemorystoreChatMessageHistory, sessions
+from langchain_google_memorystore_redis.cli import screen
 from tests.certificates import tls_server
 from tests.plugins.clients import Target
 from tests.plugins.servers import Servers
@@ -38,6 +39,17 @@ def test_list_prints_lines_json_or_a_table(shell: Shell) -> None:
     assert re.search(r"SESSION +MESSAGES +SIZE +FIRST +LAST +EXPIRES IN", table)
     assert re.search(r"ada +2 +\d+ B +\d s ago +\d s ago +17 min", table)
     assert re.search(r"a\\tb\\n␛\[31m +1 ", table)
+
+
+def test_a_pipe_gets_all_while_the_terminal_shows_progress(
+    plain: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "_SHORT", -1)
+    for name in ("ada", "ben"):
+        plain.history(name).add_message(HumanMessage("hi"))
+    done = plain("list", "--json", **TERMINAL)
+    assert sorted(row["session_id"] for row in rows(done)) == ["ada", "ben"]
+    assert "Looking for sessions" in done.stderr
 
 
 def test_an_empty_list_is_no_error(plain: Shell) -> None:

@@ -59,7 +59,9 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], No
         BarColumn(),
         TextColumn("{task.completed:,.0f}" + (f" of {total:,}" if total else "")),
     )
-    shown = Progress(*columns, console=console, transient=True)
+    # While it is shown, rich would print on stderr what a pipe is to get.
+    terminal = sys.stdout.isatty()
+    shown = Progress(*columns, console=console, transient=True, redirect_stdout=terminal)
     task = shown.add_task(what, total=total)
     begun = time.monotonic()
 
