@@ -31,7 +31,7 @@ from langchain_google_memorystore_redis import (
     MemorystoreSaver,
 )
 from tests.agents import Scripted, agent_of, asked, expected, transcript
-from tests.faults import CUT_BEFORE, DROP_REPLY, Proxy
+from tests.faults import CUT_BEFORE, CUT_DURING, DROP_REPLY, Proxy
 from tests.plugins.clients import Target, asyncio_client
 from tests.plugins.faults import ClusterProxyTo, ProxyTo
 from tests.plugins.servers import Servers
@@ -331,6 +331,24 @@ async def test_a_turn_that_was_stored_is_not_taken_again(
     said = await impatient.run(agent, question)
     assert transcript(said) == await impatient.stored() == expected("echo it")
     assert len(called) == calls
+
+
+async def test_no_turn_is_lost_or_doubled_by_a_faulty_network(
+    impatient: Chat, proxy: Proxy
+) -> None:
+    agent, raised = impatient.agent(), 0
+    proxy.chaos(0.2, 6, (CUT_BEFORE, CUT_DURING, DROP_REPLY))
+    for turn in range(40):
+        question = asked(f"echo {turn}", turn)
+        while True:
+            try:
+                await impatient.run(agent, question)
+                break
+            except LOST:
+                raised += 1
+    proxy.calm()
+    assert raised > 5
+    assert await impatient.stored() == expected(*(f"echo {turn}" for turn in range(40)))
 
 
 # With a checkpointer
