@@ -49,6 +49,10 @@ test-lowest: .venv-lowest/.dev servers  ## run the tests with the lowest version
 soak: servers  ## 20,000 and more appends through a faulty network; prints what it did
 	$(BIN)/python -m tests.soak $(ARGS)
 
+.PHONY: soak-agents
+soak-agents: servers  ## 5,000 turns of agents through a faulty network; prints what it did
+	$(BIN)/python -m tests.soak_checkpoint $(ARGS)
+
 .PHONY: bench
 bench: servers  ## measure against other packages, about 5 minutes; ARGS=--quick for one
 	$(PIP) matplotlib==3.11.2 rich==15.0.0
