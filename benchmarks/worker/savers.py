@@ -28,9 +28,7 @@ _Calls = list[tuple[str, Any, tuple[Any, ...]]]
 class SaverAdapter(Adapter):
     """What the turns need of a contestant."""
 
-    packages: tuple[str, ...] = (
-        "langgraph", "langgraph-checkpoint", "langchain"
-    )  # fmt: skip
+    packages: tuple[str, ...] = ("langgraph", "langgraph-checkpoint", "langchain")
 
     def saver(self, url: str) -> Any:
         """Its checkpointer, with the time to live that every contestant has."""
@@ -69,9 +67,7 @@ class ValkeySaver(OnValkey):
 class RedisSaver(SaverAdapter):
     """langgraph-checkpoint-redis's `RedisSaver`: JSON documents, found by indices."""
 
-    packages = (
-        "langgraph-checkpoint-redis", "redisvl", "redis", "hiredis", *SaverAdapter.packages
-    )  # fmt: skip
+    packages = ("langgraph-checkpoint-redis", "redis", "hiredis", *SaverAdapter.packages)
 
     @cache  # noqa: B019
     def saver(self, url: str) -> Any:
