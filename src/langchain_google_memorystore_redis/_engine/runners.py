@@ -10,14 +10,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from langchain_google_memorystore_redis._engine.op import Flow, Op, Primaries, Step
-from langchain_google_memorystore_redis.errors import (
-    AsyncClientError,
-    ClusterChangedError,
-    translate,
+from langchain_google_memorystore_redis._engine.answers import (
+    Translated,
+    asked,
+    failed,
+    hopeless,
+    primaries,
+    remedy,
+    to_node,
 )
+from langchain_google_memorystore_redis._engine.op import Flow, Op, Primaries, Step
+from langchain_google_memorystore_redis.errors import AsyncClientError
 
 T = TypeVar("T")
 
@@ -52,65 +58,6 @@ class AwaitableRunner(Protocol):
         ...
 
 
-class _Translated:
-    """Raises the client's errors under the name they have here."""
-
-    def __init__(self, wire: tuple[Any, ...]) -> None:
-        self._wire = wire
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, Exception):
-            named = translate(error, self._wire)
-            if named is not error:
-                raise named from error
-
-
-def _hopeless(is_cluster: bool) -> set[str]:
-    """The errors that sending again cannot mend: no cluster on Memorystore is Redis 5."""
-    return {"OutOfMemoryError"} if is_cluster else set()
-
-
-def _remedy(error: Exception, op: Op[Any], tried: set[str]) -> list[tuple[Any, ...]]:
-    """What to send before a script has another try, and the script; raises what has no remedy.
-
-    A server that lacks the script (restarted, failed over, flushed) is given its text. Redis 5
-    makes room before a command and not for a script, whose own size may be what is too much:
-    a plain command of that size makes it evict. Remove that when Redis 6 is the oldest server.
-    """
-    name = type(error).__name__
-    if op.source is None or name in tried:
-        raise error
-    tried.add(name)
-    if name == "NoScriptError":
-        return [op.with_source]
-    if name == "OutOfMemoryError":
-        return [op.with_room, op.with_source]
-    raise error
-
-
-def _failed(replies: Sequence[Any]) -> list[Exception]:
-    return [reply for reply in replies if isinstance(reply, Exception)]
-
-
-def _primaries(client: Any) -> tuple[str | None, ...]:
-    if not hasattr(client, "get_primaries"):
-        return (None,)
-    return tuple(node.name for node in client.get_primaries())
-
-
-def _node(client: Any, name: str | None) -> dict[str, Any]:
-    """For a command that goes to one primary of a cluster, whatever its key."""
-    if name is None:
-        return {"NEVER_DECODE": True}
-    node = client.get_node(node_name=name)
-    if node is None:
-        raise ClusterChangedError(name)
-    return {"NEVER_DECODE": True, "target_nodes": node}
-
-
 class Runner:
     """Runs operations on a blocking client."""
 
@@ -120,14 +67,14 @@ class Runner:
 
     def run(self, op: Op[T]) -> T:
         """Send one operation; again when the server lacks its script or has no room for it."""
-        with _Translated(op.wire):
-            options = _node(self._client, op.node)
-            wires, tried = [op.wire], _hopeless(self._is_cluster)
+        with Translated(op.wire):
+            options = to_node(self._client, op.node)
+            wires, tried = [op.wire], hopeless(self._is_cluster)
             while wires:
                 try:
                     reply = self._client.execute_command(*wires.pop(0), **options)
                 except Exception as error:  # noqa: BLE001  (raised there)
-                    wires = _remedy(error, op, tried)
+                    wires = remedy(error, op, tried)
         return op.decode(reply)
 
     def run_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
@@ -135,37 +82,39 @@ class Runner:
 
         In a cluster whose nodes have changed, the first alone finds its way; then again, all.
         """
-        with _Translated(ops[0].wire):
+        with Translated(ops[0].wire):
             try:
                 replies = self._send_together(ops)
             except Exception as error:  # noqa: BLE001  (raised there)
-                again = _remedy(error, ops[0], _hopeless(self._is_cluster))
+                again = remedy(error, ops[0], hopeless(self._is_cluster))
                 for wire in again[:-1]:
                     self._client.execute_command(*wire)
                 replies = self._send_together(ops)
             for _ in range(_MOST_MOVES):
-                if not (_failed(replies) and self._is_cluster):
+                if not (failed(replies) and self._is_cluster):
                     break
                 self._client.execute_command(*ops[0].with_source)
-                replies = self._send_together(ops)
-            for failure in _failed(replies):
+                replies = self._send_together(ops, asked(self._client, replies))
+            for failure in failed(replies):
                 raise failure
         return [op.decode(reply) for op, reply in zip(ops, replies, strict=True)]
 
-    def _send_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
+    def _send_together(self, ops: Sequence[Op[Any]], to: Any = None) -> list[Any]:
         client = self._client
         if self._is_cluster:
             # Not a cluster's pipeline: it sends what failed again one by one, on any connection.
             of_node = getattr(client, "get_redis_connection", None) or client.get_valkey_connection
-            client = of_node(client.get_node_from_key(ops[0].key))
+            client = of_node(to or client.get_node_from_key(ops[0].key))
         with client.pipeline(transaction=False) as pipe:
             for op in ops:
+                if to:
+                    pipe.execute_command("ASKING")
                 pipe.execute_command(*op.with_source, NEVER_DECODE=True)
             if not self._is_cluster:
                 # An error must be raised in here for the client's own retries to see it.
                 return list(pipe.execute())
             try:
-                return list(pipe.execute(raise_on_error=False))
+                return list(pipe.execute(raise_on_error=False))[bool(to) :: 1 + bool(to)]
             except Exception as error:  # noqa: BLE001  (the caller raises it, or tries elsewhere)
                 return [error]
 
@@ -186,7 +135,7 @@ class Runner:
 
     def _take(self, step: Step) -> Any:
         if isinstance(step, Primaries):
-            return _primaries(self._client)
+            return primaries(self._client)
         return self.run(step) if isinstance(step, Op) else self.run_together(step)
 
 
@@ -199,23 +148,23 @@ class AsyncRunner:
 
     async def run(self, op: Op[T]) -> T:
         """Async twin of `Runner.run`."""
-        with _Translated(op.wire):
+        with Translated(op.wire):
             if self._is_cluster:
                 # A cluster client of redis-py 8.1 that many tasks use at once before it knows the
                 # cluster closes connections under them (AttributeError). This waits its turn, and
                 # is a no-op from then on. Remove when execute_command does the same.
                 await self._client.initialize()
-            options = _node(self._client, op.node)
-            wires, tried = [op.wire], _hopeless(self._is_cluster)
+            options = to_node(self._client, op.node)
+            wires, tried = [op.wire], hopeless(self._is_cluster)
             while wires:
                 try:
                     reply = await self._send(wires.pop(0), options)
                 except Exception as error:  # noqa: BLE001  (raised there)
-                    wires = _remedy(error, op, tried)
+                    wires = remedy(error, op, tried)
         return op.decode(reply)
 
     async def _send(self, wire: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        return await self._write(lambda: self._client.execute_command(*wire, **options))
+        return await self._write(partial(self._client.execute_command, *wire, **options))
 
     async def _write(self, send: Callable[[], Awaitable[Any]]) -> Any:
         for _ in range(_MOST_CLOSED if self._is_cluster else 0):
@@ -230,35 +179,38 @@ class AsyncRunner:
 
     async def run_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
         """Async twin of `Runner.run_together`."""
-        with _Translated(ops[0].wire):
+        with Translated(ops[0].wire):
             if self._is_cluster:
                 await self._client.initialize()
             try:
-                replies = await self._write(lambda: self._send_together(ops))
+                replies = await self._write(partial(self._send_together, ops))
             except Exception as error:  # noqa: BLE001  (raised there)
-                again = _remedy(error, ops[0], _hopeless(self._is_cluster))
+                again = remedy(error, ops[0], hopeless(self._is_cluster))
                 for wire in again[:-1]:
                     await self._client.execute_command(*wire)
                 replies = await self._send_together(ops)
             for _ in range(_MOST_MOVES):
-                if not (_failed(replies) and self._is_cluster):
+                if not (failed(replies) and self._is_cluster):
                     break
                 await self._send(ops[0].with_source, {})
-                replies = await self._write(lambda: self._send_together(ops))
-            for failure in _failed(replies):
+                to = asked(self._client, replies)
+                replies = await self._write(partial(self._send_together, ops, to))
+            for failure in failed(replies):
                 raise failure
         return [op.decode(reply) for op, reply in zip(ops, replies, strict=True)]
 
-    async def _send_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
+    async def _send_together(self, ops: Sequence[Op[Any]], to: Any = None) -> list[Any]:
         options: dict[str, Any] = {"NEVER_DECODE": True}
         how: dict[str, Any] = {}
         if self._is_cluster:
-            options["target_nodes"] = self._client.get_node_from_key(ops[0].key)
+            options["target_nodes"] = to or self._client.get_node_from_key(ops[0].key)
             how = {"raise_on_error": False, "allow_redirections": False}
         async with self._client.pipeline(transaction=False) as pipe:
             for op in ops:
+                if to:
+                    pipe.execute_command("ASKING", **options)
                 pipe.execute_command(*op.with_source, **options)
-            return list(await pipe.execute(**how))
+            return list(await pipe.execute(**how))[bool(to) :: 1 + bool(to)]
 
     async def drive(self, flow: Flow[T]) -> T:
         """Async twin of `Runner.drive`."""
@@ -279,7 +231,7 @@ class AsyncRunner:
         if isinstance(step, Primaries):
             if self._is_cluster:
                 await self._client.initialize()
-            return _primaries(self._client)
+            return primaries(self._client)
         return await (self.run(step) if isinstance(step, Op) else self.run_together(step))
 
 
