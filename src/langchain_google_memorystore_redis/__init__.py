@@ -30,6 +30,7 @@ from langchain_google_memorystore_redis.errors import (
 )
 
 if TYPE_CHECKING:
+    from langchain_google_memorystore_redis._ops.read_cache import ReadCache
     from langchain_google_memorystore_redis.checkpoint import MemorystoreSaver
     from langchain_google_memorystore_redis.connection import aconnect, connect
     from langchain_google_memorystore_redis.middleware import ChatHistoryMiddleware
@@ -53,6 +54,7 @@ __all__ = [
     "MessageIndexError",
     "MissingExtraError",
     "NotReplicatedError",
+    "ReadCache",
     "SessionExistsError",
     "WrongTypeError",
     "aconnect",
@@ -63,6 +65,7 @@ __all__ = [
 _LAZY = {
     "ChatHistoryMiddleware": ("middleware", "langchain"),
     "MemorystoreSaver": ("checkpoint", "langgraph"),
+    "ReadCache": ("_ops.read_cache", None),
     "aconnect": ("connection", None),
     "connect": ("connection", None),
 }

@@ -19,10 +19,13 @@ from langchain_core.messages import BaseMessage
 from langchain_google_memorystore_redis._codec.decode import Decoded
 from langchain_google_memorystore_redis._engine.clients import runners_for
 from langchain_google_memorystore_redis._engine.keys import session_key
+from langchain_google_memorystore_redis._engine.op import Flow
 from langchain_google_memorystore_redis._ops.batch import as_messages
 from langchain_google_memorystore_redis._ops.history import Cursor, HistoryOps
 from langchain_google_memorystore_redis._ops.outbox import outbox_of
+from langchain_google_memorystore_redis._ops.read_cache import ReadCache, read_on
 from langchain_google_memorystore_redis._ops.settings import (
+    instance_or_none,
     milliseconds,
     not_negative,
     one_of,
@@ -65,6 +68,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         replicas_ack: how many replicas must have an append before it returns; 0 asks none. Fewer
             raise `NotReplicatedError` after `replicas_ack_timeout` seconds, which must be less
             than the client's `socket_timeout`. The messages are stored all the same.
+        cache: a `ReadCache`, with which reading all messages again moves and decodes new ones only.
         on_corrupt: what a read does with an element that is no message: "raise" a
             `CorruptEntryError`, or "skip" it with a warning in the log.
 
@@ -94,6 +98,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         on_corrupt: Literal["raise", "skip"] = "raise",
         replicas_ack: int = 0,
         replicas_ack_timeout: float | timedelta = 1.0,
+        cache: ReadCache | None = None,
     ) -> None:
         self._ops = HistoryOps(
             session_id=session_id,
@@ -108,6 +113,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         self._sync, self._async = runners_for(client, async_client)
         self._client = client
         self._outbox = outbox_of(client)
+        self._cache = instance_or_none("cache", cache, ReadCache)
         self._settings: dict[str, Any] = {
             "ttl": ttl,
             "async_client": async_client,
@@ -117,6 +123,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             "on_corrupt": on_corrupt,
             "replicas_ack": replicas_ack,
             "replicas_ack_timeout": replicas_ack_timeout,
+            "cache": cache,
         }
 
     @property
@@ -142,7 +149,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             >>> history.messages
             [HumanMessage(content='hi', additional_kwargs={}, response_metadata={})]
         """
-        return self._saw(self._sync.drive(self._ops.slice(None, None)))
+        return self._saw(self._sync.drive(self._read(None, None)))
 
     @overload
     def __getitem__(self, index: int) -> BaseMessage: ...
@@ -179,13 +186,13 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             >>> history.get_messages(-20)  # the last twenty
             [HumanMessage(content='hi', additional_kwargs={}, response_metadata={})]
         """
-        return self._sync.drive(self._ops.slice(start, stop))
+        return self._sync.drive(self._read(start, stop))
 
     async def aget_messages(
         self, start: int | None = None, stop: int | None = None
     ) -> list[BaseMessage]:
         """Async twin of `get_messages`; without arguments, of `messages`."""
-        messages = await self._async.drive(self._ops.slice(start, stop))
+        messages = await self._async.drive(self._read(start, stop))
         return self._saw(messages) if start is None and stop is None else messages
 
     def entries(self, start: int | None = None, stop: int | None = None) -> list[Entry]:
@@ -338,10 +345,12 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             0
         """
         self._sync.run(self._ops.clear())
+        self._forget()
 
     async def aclear(self) -> None:
         """Async twin of `clear`."""
         await self._async.run(self._ops.clear())
+        self._forget()
 
     # The rest of what Python asks of an object with a length
 
@@ -361,6 +370,15 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         """Names key and client; no round trip."""
         client = f"{type(self._client).__module__}.{type(self._client).__qualname__}"
         return f"{type(self).__name__}(key={self.key!r}, client={client})"
+
+    def _read(self, start: int | None, stop: int | None) -> Flow[list[BaseMessage]]:
+        if self._cache is not None and start is None and stop is None:
+            return read_on(self._ops, self._cache)
+        return self._ops.slice(start, stop)
+
+    def _forget(self) -> None:
+        if self._cache is not None:
+            self._cache.forget(self.key)
 
     def _saw(self, messages: list[BaseMessage]) -> list[BaseMessage]:
         self._outbox.saw(self._ops.key, len(messages))

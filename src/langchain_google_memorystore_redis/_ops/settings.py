@@ -63,3 +63,10 @@ def one_of(argument: str, value: T, choices: Sequence[T]) -> T:
         allowed = " or ".join(map(repr, choices))
         raise InvalidArgumentError(argument, f"must be {allowed}, not {value!r:.80}")
     return value
+
+
+def instance_or_none(argument: str, value: T | None, cls: type[T]) -> T | None:
+    """An object of a class, or None."""
+    if value is not None and not isinstance(value, cls):
+        raise ArgumentTypeError(argument, f"must be a {cls.__name__}, not {type(value).__name__}")
+    return value
