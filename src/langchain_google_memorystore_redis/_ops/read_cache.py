@@ -128,7 +128,7 @@ class ReadCache:
     cleared the session.
 
     Example:
-        >>> from langchain_google_memorystore_redis import ReadCache
+        >>> from langchain_google_memorystore_redis import MemorystoreChatMessageHistory, ReadCache
         >>> cache = ReadCache(max_bytes=64 * 1024 * 1024)
         >>> history = MemorystoreChatMessageHistory(client, "docs:cached", cache=cache)
         >>> history.add_user_message("hi")
