@@ -6,10 +6,8 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from langchain_google_memorystore_redis.chat_message_history import (
-    Entry,
-    MemorystoreChatMessageHistory,
-)
+from langchain_google_memorystore_redis.chat_message_history import MemorystoreChatMessageHistory
+from langchain_google_memorystore_redis.entry import Entry
 from langchain_google_memorystore_redis.errors import (
     ArgumentTypeError,
     AsyncClientError,

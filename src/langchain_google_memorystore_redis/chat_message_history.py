@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal, NoReturn, overload
 
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage
 
-from langchain_google_memorystore_redis._codec.decode import Decoded
 from langchain_google_memorystore_redis._engine.clients import runners_for
 from langchain_google_memorystore_redis._engine.keys import session_key
 from langchain_google_memorystore_redis._engine.op import Flow
@@ -32,22 +30,7 @@ from langchain_google_memorystore_redis._ops.settings import (
     positive,
 )
 from langchain_google_memorystore_redis.display import Display
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A stored message with what the log knows of it."""
-
-    message: BaseMessage
-    id: str | None
-    """Unique to this append; None if release 0.3.0 wrote it."""
-    written_at: datetime | None
-    """By the writer's clock, in UTC; None if release 0.3.0 wrote it."""
-
-    @classmethod
-    def _of(cls, row: Decoded) -> Entry:
-        message, entry_id, at = row
-        return cls(message, entry_id, None if at is None else datetime.fromtimestamp(at / 1e3, UTC))
+from langchain_google_memorystore_redis.entry import Entry
 
 
 class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
@@ -205,11 +188,11 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             >>> entry.message.content, len(entry.id), entry.written_at.tzname()
             ('hi', 12, 'UTC')
         """
-        return [Entry._of(row) for row in self._sync.drive(self._ops.rows(start, stop))]
+        return [Entry.of(row) for row in self._sync.drive(self._ops.rows(start, stop))]
 
     async def aentries(self, start: int | None = None, stop: int | None = None) -> list[Entry]:
         """Async twin of `entries`."""
-        return [Entry._of(row) for row in await self._async.drive(self._ops.rows(start, stop))]
+        return [Entry.of(row) for row in await self._async.drive(self._ops.rows(start, stop))]
 
     def count(self) -> int:
         """How many messages there are, also as `len(history)`. One round trip.
