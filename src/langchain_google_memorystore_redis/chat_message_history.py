@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, Literal, NoReturn, overload
 
@@ -18,12 +19,13 @@ from langchain_core.messages import BaseMessage
 from langchain_google_memorystore_redis._engine.clients import runners_for
 from langchain_google_memorystore_redis._engine.keys import session_key
 from langchain_google_memorystore_redis._engine.op import Flow
-from langchain_google_memorystore_redis._ops.batch import as_messages
+from langchain_google_memorystore_redis._ops.batch import Batch, Stamp, as_messages
 from langchain_google_memorystore_redis._ops.history import Cursor, HistoryOps
 from langchain_google_memorystore_redis._ops.outbox import outbox_of
 from langchain_google_memorystore_redis._ops.read_cache import ReadCache, read_on
 from langchain_google_memorystore_redis._ops.settings import (
     instance_or_none,
+    least_compressed,
     milliseconds,
     not_negative,
     one_of,
@@ -52,6 +54,9 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             raise `NotReplicatedError` after `replicas_ack_timeout` seconds, which must be less
             than the client's `socket_timeout`. The messages are stored all the same.
         cache: a `ReadCache`, with which reading all messages again moves and decodes new ones only.
+        compress: "zstd" stores messages of `compress_min_bytes` of JSON and more compressed, where
+            that makes them smaller (extra `zstd`). Every history of this package with the extra
+            reads them; release 0.3.0 cannot, and raises KeyError.
         on_corrupt: what a read does with an element that is no message: "raise" a
             `CorruptEntryError`, or "skip" it with a warning in the log.
 
@@ -82,6 +87,8 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         replicas_ack: int = 0,
         replicas_ack_timeout: float | timedelta = 1.0,
         cache: ReadCache | None = None,
+        compress: Literal["zstd"] | None = None,
+        compress_min_bytes: int = 256,
     ) -> None:
         self._ops = HistoryOps(
             session_id=session_id,
@@ -96,6 +103,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         self._sync, self._async = runners_for(client, async_client)
         self._client = client
         self._outbox = outbox_of(client)
+        self._compress_min_bytes = least_compressed(compress, compress_min_bytes)
         self._cache = instance_or_none("cache", cache, ReadCache)
         self._settings: dict[str, Any] = {
             "ttl": ttl,
@@ -107,6 +115,8 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             "replicas_ack": replicas_ack,
             "replicas_ack_timeout": replicas_ack_timeout,
             "cache": cache,
+            "compress": compress,
+            "compress_min_bytes": compress_min_bytes,
         }
 
     @property
@@ -252,14 +262,14 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             3
         """
         if batch := as_messages(messages):
-            with self._outbox.sending(self._ops.key, batch) as sent:
+            with self._sending(batch) as sent:
                 length = self._sync.drive(self._ops.append(sent))
             self._outbox.saw(self._ops.key, length)
 
     async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Async twin of `add_messages`."""
         if batch := as_messages(messages):
-            with self._outbox.sending(self._ops.key, batch) as sent:
+            with self._sending(batch) as sent:
                 length = await self._async.drive(self._ops.append(sent))
             self._outbox.saw(self._ops.key, length)
 
@@ -362,6 +372,11 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
     def _forget(self) -> None:
         if self._cache is not None:
             self._cache.forget(self.key)
+
+    def _sending(
+        self, messages: Sequence[BaseMessage], stamp: Stamp | None = None
+    ) -> AbstractContextManager[Batch]:
+        return self._outbox.sending(self._ops.key, messages, stamp, self._compress_min_bytes)
 
     def _saw(self, messages: list[BaseMessage]) -> list[BaseMessage]:
         self._outbox.saw(self._ops.key, len(messages))

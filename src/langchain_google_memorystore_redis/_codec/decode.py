@@ -4,18 +4,21 @@ Strategy: an element with our `id` and `ts` was checked when it was written, so 
 rebuilt from its fields without LangChain's validators, after the same checks (see shapes). Any
 other element was written by release 0.3.0 or by hand and is read the way LangChain reads it.
 Only compact JSON was written by orjson and may be read by it: orjson turns integers of more than
-64 bits into floats, which the standard library's json keeps. Decoding builds LangChain's own
+64 bits into floats, which the standard library's json keeps. Data in a zstd frame is read by the
+parser that its element is read by. Decoding builds LangChain's own
 message classes and nothing else, and runs no code the element could choose.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import orjson
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
+from langchain_google_memorystore_redis._codec.compression import FrameError, expand
 from langchain_google_memorystore_redis._codec.shapes import (
     SHAPE_OF_TYPE,
     Shape,
@@ -37,12 +40,15 @@ Elements of release 0.3.0 have no id and no time.
 
 
 def decode(element: bytes | str) -> Decoded:
-    """What an element holds; raises `UndecodableError`, and no other error."""
+    """What an element holds; raises `UndecodableError`, and no other error.
+
+    But `MissingExtraError` for a compressed element where zstandard is not installed.
+    """
     if isinstance(element, str):
         element = element.encode("utf-8", "surrogatepass")
     if element.startswith(b'{"type":"'):
         try:
-            decoded = _ours(orjson.loads(element))
+            decoded = _ours(_row(element, orjson.loads))
         except orjson.JSONDecodeError:
             decoded = None  # the tolerant parser reads it or says what is wrong
         if decoded is not None:
@@ -52,6 +58,18 @@ def decode(element: bytes | str) -> Decoded:
     if shape is None:
         raise UndecodableError(f"unknown message type {row['type']!r:.80}")
     return _ours(row) or (_as_langchain_reads_it(shape, row["data"]), None, None)
+
+
+def _row(element: bytes, loads: Callable[[bytes], Any]) -> Any:
+    """The parsed element, its data out of the frame if it is in one."""
+    row = loads(element)
+    if type(row) is dict and "data" not in row and "zstd" in row:
+        try:
+            data = expand(row["zstd"])
+        except FrameError as error:
+            raise UndecodableError(str(error)) from error
+        row["data"] = loads(data)
+    return row
 
 
 def _ours(row: Any) -> Decoded | None:
@@ -78,13 +96,19 @@ def _ours(row: Any) -> Decoded | None:
 
 def _parse_tolerantly(element: bytes) -> dict[str, Any]:
     try:
-        row = json.loads(element.decode("utf-8", "surrogatepass"))
+        row = _row(element, _loads_tolerantly)
+    except UndecodableError:
+        raise
     except (ValueError, RecursionError) as error:
         raise UndecodableError(f"not JSON that can be read ({type(error).__name__})") from error
     if isinstance(row, dict) and isinstance(row.get("data"), dict):
         if isinstance(row.get("type"), str):
             return row
     raise UndecodableError('not a JSON object with "type" and "data"')
+
+
+def _loads_tolerantly(text: bytes) -> Any:
+    return json.loads(text.decode("utf-8", "surrogatepass"))
 
 
 def _as_langchain_reads_it(shape: Shape, fields: dict[str, Any]) -> BaseMessage:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage
 
+from langchain_google_memorystore_redis._codec.compression import compressed
 from langchain_google_memorystore_redis._codec.encode import encode
 from langchain_google_memorystore_redis.errors import ArgumentTypeError
 
@@ -39,19 +40,29 @@ class Batch:
     """Milliseconds since 1970."""
     known: int
     """How many messages the writer knew of when the batch was made, -1 if it never looked."""
+    compress_min_bytes: int = 0
+    """From how many bytes on elements were compressed, 0 for none."""
 
     @classmethod
-    def of(cls, messages: Sequence[BaseMessage], known: int, stamp: Stamp | None = None) -> Batch:
+    def of(
+        cls,
+        messages: Sequence[BaseMessage],
+        known: int,
+        stamp: Stamp | None = None,
+        compress_min_bytes: int = 0,
+    ) -> Batch:
         """Encode messages whole; raises `InvalidMessageError` before anything is sent."""
         if stamp is None:
             ids, written_at = _new_ids(len(messages)), time.time_ns() // 1_000_000
         else:
             ids, written_at = _ids_of(stamp.name, len(messages)), stamp.written_at
-        return cls(_encode(messages, ids, written_at), ids, written_at, known)
+        elements = _encode(messages, ids, written_at, compress_min_bytes)
+        return cls(elements, ids, written_at, known, compress_min_bytes)
 
     def holds(self, messages: Sequence[BaseMessage]) -> bool:
         """Whether these messages, as they are now, are what the batch was made of."""
-        return _encode(messages, self.ids, self.written_at) == self.elements
+        again = _encode(messages, self.ids, self.written_at, self.compress_min_bytes)
+        return again == self.elements
 
 
 def as_messages(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
@@ -64,11 +75,17 @@ def as_messages(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
 
 
 def _encode(
-    messages: Sequence[BaseMessage], ids: Sequence[str], written_at: int
+    messages: Sequence[BaseMessage], ids: Sequence[str], written_at: int, compress_min_bytes: int
 ) -> tuple[bytes, ...]:
-    return tuple(
+    elements = tuple(
         encode(message, index, entry_id, written_at)
         for index, (message, entry_id) in enumerate(zip(messages, ids, strict=True))
+    )
+    if not compress_min_bytes:
+        return elements
+    return tuple(
+        compressed(element) if len(element) >= compress_min_bytes else element
+        for element in elements
     )
 
 

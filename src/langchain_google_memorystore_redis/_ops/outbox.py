@@ -49,7 +49,11 @@ class Outbox:
 
     @contextmanager
     def sending(
-        self, key: bytes, messages: Sequence[BaseMessage], stamp: Stamp | None = None
+        self,
+        key: bytes,
+        messages: Sequence[BaseMessage],
+        stamp: Stamp | None = None,
+        compress_min_bytes: int = 0,
     ) -> Iterator[Batch]:
         """The batch to send for these messages; kept if the body raises, whatever it raises."""
         name = (key, tuple(map(id, messages)))
@@ -59,7 +63,7 @@ class Outbox:
         if unconfirmed is not None and unconfirmed.holds(messages):
             batch = unconfirmed
         else:
-            batch = Batch.of(messages, known, stamp)
+            batch = Batch.of(messages, known, stamp, compress_min_bytes)
         try:
             yield batch
         except BaseException:  # cancellation too: its outcome is unknown as well

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from langchain_google_memorystore_redis._codec import compression
 from langchain_google_memorystore_redis.errors import ArgumentTypeError, InvalidArgumentError
 
 T = TypeVar("T")
@@ -70,3 +71,12 @@ def instance_or_none(argument: str, value: T | None, cls: type[T]) -> T | None:
     if value is not None and not isinstance(value, cls):
         raise ArgumentTypeError(argument, f"must be a {cls.__name__}, not {type(value).__name__}")
     return value
+
+
+def least_compressed(compress: str | None, compress_min_bytes: int) -> int:
+    """From how many bytes on to compress, 0 for never; raises `MissingExtraError` too."""
+    least = positive("compress_min_bytes", compress_min_bytes)
+    if one_of("compress", compress, (None, "zstd")) is None:
+        return 0
+    compression.tools()
+    return least
