@@ -86,11 +86,14 @@ class AsyncClientError(InvalidClientError):
 
 
 class WrongTypeError(MemorystoreError, TypeError):
-    """The key holds another Redis type than ours; it was left as it is. `key` names it."""
+    """The key holds another Redis type than ours; it was left as it is. `key` names it.
 
-    def __init__(self, key: str) -> None:
+    A thread of checkpoints has several keys; any of those named may be the one.
+    """
+
+    def __init__(self, key: str, *others: str) -> None:
         super().__init__(
-            f"key {key!r} (or another of the same thread) holds another Redis type than this "
+            f"key {' or '.join(map(repr, (key, *others)))} holds another Redis type than this "
             "package keeps there; it was not changed. Choose another session_id, thread_id or "
             "key_prefix, or remove the key yourself."
         )
@@ -199,8 +202,8 @@ class CredentialsError(MemorystoreError, RuntimeError):
 def translate(error: Exception, wire: tuple[Any, ...]) -> Exception:
     """What `error`, the answer to the command `wire`, is called here; `error` itself if nothing."""
     if "WRONGTYPE" in _answer(error):
-        key = wire[3] if wire[0] == "EVALSHA" else wire[1]
-        return WrongTypeError(key.decode("utf-8", "backslashreplace"))
+        keys = wire[3 : 3 + wire[2]] if wire[0] == "EVALSHA" else wire[1:2]
+        return WrongTypeError(*(key.decode("utf-8", "backslashreplace") for key in keys))
     return error
 
 
