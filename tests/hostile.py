@@ -18,6 +18,7 @@ import orjson
 from langchain_core.messages import BaseMessage, message_to_dict
 
 from langchain_google_memorystore_redis import InvalidMessageError
+from langchain_google_memorystore_redis._codec.compression import framed
 from langchain_google_memorystore_redis._codec.decode import UndecodableError, decode
 from langchain_google_memorystore_redis._codec.encode import encode
 from langchain_google_memorystore_redis._codec.shapes import SHAPES
@@ -27,7 +28,10 @@ RELEASE_030 = Path(__file__).parent / "data" / "release_030.jsonl"
 
 
 def valid_elements() -> list[bytes]:
-    """Every class as we write it, as json writes it with our envelope, and as 0.3.0 wrote it."""
+    """Every class as we write it, as json writes it with our envelope, and as 0.3.0 wrote it.
+
+    Two in frames too.
+    """
     elements = RELEASE_030.read_bytes().splitlines()
     for message in one_of_each():
         ours = encode(message, 0, "Zm9vYmFyYmF6", 1_795_503_209_908)
@@ -36,6 +40,8 @@ def valid_elements() -> list[bytes]:
             json.dumps(json.loads(ours)).encode(),
             json.dumps(message_to_dict(message)).encode(),
         ]
+    # One of each way to write it is enough: a changed frame is refused by its checksum.
+    elements += [framed(ours), framed(json.dumps(json.loads(ours)).encode())]
     return elements
 
 
@@ -137,7 +143,7 @@ class Mutator:
         if pick.random() < 0.4:
             for _ in range(pick.randint(1, 2)):
                 element = pick.choice(self._by_bytes)(element)
-        return element
+        return framed(element) if pick.random() < 0.1 else element
 
     def _written(self, row: Any) -> bytes:
         style = self._random.random()

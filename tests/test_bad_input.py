@@ -54,6 +54,10 @@ class OwnMessage(HumanMessage):
         ({"max_messages": 2.5}, ArgumentTypeError, "max_messages must be an int, not float"),
         ({"max_messages": True}, ArgumentTypeError, "max_messages must be an int, not bool"),
         ({"on_corrupt": "ignore"}, InvalidArgumentError, "on_corrupt must be 'raise' or 'skip'"),
+        ({"compress": "gzip"}, InvalidArgumentError, "compress must be None or 'zstd'"),
+        ({"compress": True}, InvalidArgumentError, "compress must be None or 'zstd', not True"),
+        ({"compress_min_bytes": 0}, InvalidArgumentError, "compress_min_bytes must be 1 or more"),
+        ({"compress_min_bytes": "9"}, ArgumentTypeError, "compress_min_bytes must be an int"),
     ],
 )
 def test_settings_are_checked_before_anything_is_sent(

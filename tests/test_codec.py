@@ -22,6 +22,7 @@ from langchain_core.messages import (
 )
 
 from langchain_google_memorystore_redis import InvalidMessageError
+from langchain_google_memorystore_redis._codec.compression import framed
 from langchain_google_memorystore_redis._codec.decode import UndecodableError, decode
 from langchain_google_memorystore_redis._codec.encode import encode
 from langchain_google_memorystore_redis._codec.shapes import SHAPES
@@ -119,7 +120,7 @@ def stored(message: BaseMessage) -> bytes:
 @example(HumanMessage("\x00\x1f\u2028\ud800"))
 def test_a_message_of_json_values_comes_back_equal(message: BaseMessage) -> None:
     element = stored(message)
-    for form in (element, element.decode()):
+    for form in (element, element.decode(), framed(element)):
         back, *envelope = decode(form)
         assert back == message
         assert type(back) is type(message)

@@ -111,6 +111,21 @@ def test_release_030_itself_reads_what_this_release_writes(
         assert {name: row["data"].get(name) for name in stored} == stored
 
 
+def test_release_030_says_keyerror_to_a_compressed_message(
+    servers: Servers, legacy_python: Path, prefix: str
+) -> None:
+    import redis
+
+    server = servers.standalone("redis-7.0")
+    with redis.Redis(port=server.port, protocol=2) as client:
+        history = MemorystoreChatMessageHistory(client, f"{prefix}s", compress="zstd")
+        history.add_messages([HumanMessage("hi"), HumanMessage("as before " * 100)])
+        with pytest.raises(subprocess.CalledProcessError) as caught:
+            run_legacy(legacy_python, "read", str(server.port), f"{prefix}s")
+        assert caught.value.stdout == ""
+        assert caught.value.stderr.endswith("KeyError: 'data'\n")
+
+
 @pytest.mark.parametrize("row", ROWS)
 def test_every_row_of_release_030_is_ascii_json_of_type_and_data(row: bytes) -> None:
     assert row.isascii()

@@ -7,9 +7,10 @@ LangChain removes `BaseChatMessageHistory` in 2.0: nothing below this module kno
 
 from __future__ import annotations
 
+import copy
 import operator
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal, NoReturn, overload
 
@@ -19,7 +20,7 @@ from langchain_core.messages import BaseMessage
 from langchain_google_memorystore_redis._engine.clients import runners_for
 from langchain_google_memorystore_redis._engine.keys import session_key
 from langchain_google_memorystore_redis._engine.op import Flow
-from langchain_google_memorystore_redis._ops.batch import Batch, Stamp, as_messages
+from langchain_google_memorystore_redis._ops.batch import as_messages
 from langchain_google_memorystore_redis._ops.history import Cursor, HistoryOps
 from langchain_google_memorystore_redis._ops.outbox import outbox_of
 from langchain_google_memorystore_redis._ops.read_cache import ReadCache, read_on
@@ -99,25 +100,13 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             skip_corrupt=one_of("on_corrupt", on_corrupt, ("raise", "skip")) == "skip",
             replicas_ack=not_negative("replicas_ack", replicas_ack),
             replicas_ack_timeout_ms=milliseconds("replicas_ack_timeout", replicas_ack_timeout),
+            compress_min_bytes=least_compressed(compress, compress_min_bytes),
         )
         self._sync, self._async = runners_for(client, async_client)
         self._client = client
+        self._key_prefix = key_prefix
         self._outbox = outbox_of(client)
-        self._compress_min_bytes = least_compressed(compress, compress_min_bytes)
         self._cache = instance_or_none("cache", cache, ReadCache)
-        self._settings: dict[str, Any] = {
-            "ttl": ttl,
-            "async_client": async_client,
-            "key_prefix": key_prefix,
-            "max_messages": max_messages,
-            "refresh_ttl_on_read": refresh_ttl_on_read,
-            "on_corrupt": on_corrupt,
-            "replicas_ack": replicas_ack,
-            "replicas_ack_timeout": replicas_ack_timeout,
-            "cache": cache,
-            "compress": compress,
-            "compress_min_bytes": compress_min_bytes,
-        }
 
     @property
     def session_id(self) -> str:
@@ -262,14 +251,14 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             3
         """
         if batch := as_messages(messages):
-            with self._sending(batch) as sent:
+            with self._outbox.sending(self._ops, batch) as sent:
                 length = self._sync.drive(self._ops.append(sent))
             self._outbox.saw(self._ops.key, length)
 
     async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Async twin of `add_messages`."""
         if batch := as_messages(messages):
-            with self._sending(batch) as sent:
+            with self._outbox.sending(self._ops, batch) as sent:
                 length = await self._async.drive(self._ops.append(sent))
             self._outbox.saw(self._ops.key, length)
 
@@ -373,17 +362,15 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         if self._cache is not None:
             self._cache.forget(self.key)
 
-    def _sending(
-        self, messages: Sequence[BaseMessage], stamp: Stamp | None = None
-    ) -> AbstractContextManager[Batch]:
-        return self._outbox.sending(self._ops.key, messages, stamp, self._compress_min_bytes)
-
     def _saw(self, messages: list[BaseMessage]) -> list[BaseMessage]:
         self._outbox.saw(self._ops.key, len(messages))
         return messages
 
     def _open(self, session_id: str) -> MemorystoreChatMessageHistory:
-        return type(self)(self._client, session_id, **self._settings)
+        branch = copy.copy(self)
+        key = session_key(self._key_prefix, session_id)
+        branch._ops = replace(self._ops, session_id=session_id, key=key)
+        return branch
 
 
 def _length(length: int | None) -> int | None:

@@ -99,6 +99,8 @@ class HistoryOps:
     skip_corrupt: bool = False
     replicas_ack: int = 0
     replicas_ack_timeout_ms: int = 0
+    compress_min_bytes: int = 0
+    """From how many bytes on elements are compressed, 0 for none."""
 
     def append(self, batch: Batch) -> Flow[int]:
         """Append a batch once; the answer is how many messages there are then."""

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from langchain_core.messages import BaseMessage
 
 from langchain_google_memorystore_redis._ops.batch import Batch, Stamp
+from langchain_google_memorystore_redis._ops.history import HistoryOps
 
 _MOST_BATCHES = 256
 """The oldest of more is forgotten; its messages would be new ones if they were added again."""
@@ -49,13 +50,10 @@ class Outbox:
 
     @contextmanager
     def sending(
-        self,
-        key: bytes,
-        messages: Sequence[BaseMessage],
-        stamp: Stamp | None = None,
-        compress_min_bytes: int = 0,
+        self, ops: HistoryOps, messages: Sequence[BaseMessage], stamp: Stamp | None = None
     ) -> Iterator[Batch]:
         """The batch to send for these messages; kept if the body raises, whatever it raises."""
+        key = ops.key
         name = (key, tuple(map(id, messages)))
         with self._lock:
             _, unconfirmed = self._unconfirmed.pop(name, (None, None))
@@ -63,7 +61,7 @@ class Outbox:
         if unconfirmed is not None and unconfirmed.holds(messages):
             batch = unconfirmed
         else:
-            batch = Batch.of(messages, known, stamp, compress_min_bytes)
+            batch = Batch.of(messages, known, stamp, ops.compress_min_bytes)
         try:
             yield batch
         except BaseException:  # cancellation too: its outcome is unknown as well
