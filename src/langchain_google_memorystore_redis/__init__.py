@@ -6,8 +6,6 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from langchain_google_memorystore_redis.chat_message_history import MemorystoreChatMessageHistory
-from langchain_google_memorystore_redis.entry import Entry
 from langchain_google_memorystore_redis.errors import (
     ArgumentTypeError,
     AsyncClientError,
@@ -29,8 +27,12 @@ from langchain_google_memorystore_redis.errors import (
 
 if TYPE_CHECKING:
     from langchain_google_memorystore_redis._ops.read_cache import ReadCache
+    from langchain_google_memorystore_redis.chat_message_history import (
+        MemorystoreChatMessageHistory,
+    )
     from langchain_google_memorystore_redis.checkpoint import MemorystoreSaver
     from langchain_google_memorystore_redis.connection import aconnect, connect
+    from langchain_google_memorystore_redis.entry import Entry
     from langchain_google_memorystore_redis.middleware import ChatHistoryMiddleware
 
 __all__ = [
@@ -62,6 +64,9 @@ __all__ = [
 # What is imported when it is first asked for: the module, and the extra that importing it needs.
 _LAZY = {
     "ChatHistoryMiddleware": ("middleware", "langchain"),
+    "Entry": ("entry", None),
+    # LangChain's module of histories takes longer to import than all the rest of this package.
+    "MemorystoreChatMessageHistory": ("chat_message_history", None),
     "MemorystoreSaver": ("checkpoint", "langgraph"),
     "ReadCache": ("_ops.read_cache", None),
     "aconnect": ("connection", None),
@@ -84,8 +89,9 @@ if not TYPE_CHECKING:  # or it would answer a type checker for names that do not
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         module, extra = _LAZY[name]
         try:
-            return getattr(import_module(f"{__name__}.{module}"), name)
+            found = getattr(import_module(f"{__name__}.{module}"), name)
         except ModuleNotFoundError as error:
             if extra is None or (error.name or __name__).startswith(__name__):
                 raise
             raise MissingExtraError(extra, name) from error
+        return globals().setdefault(name, found)

@@ -32,7 +32,7 @@ from langchain_core.messages import (
 from pydantic import BaseModel
 
 _new: Callable[[type[BaseMessage]], BaseMessage] = object.__new__
-_set_dict = object.__setattr__
+_set_dict = BaseModel.__dict__["__dict__"].__set__
 _set_fields_set = BaseModel.__dict__["__pydantic_fields_set__"].__set__
 _set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
 _set_private = BaseModel.__dict__["__pydantic_private__"].__set__
@@ -84,6 +84,15 @@ def _is_anything(_: Any) -> bool:
 
 _TEXT = (_is_str, _is_str_or_none, _is_content)
 
+_ALWAYS: dict[Callable[[Any], bool], tuple[type, ...]] = {
+    _is_str: (str,),
+    _is_str_or_none: (str, type(None)),
+    _is_content: (str,),
+    _is_dict: (dict,),
+    _is_dict_or_none: (dict, type(None)),
+}
+"""Types whose values pass a check whatever they are."""
+
 # A field that a later langchain-core adds has no check here: it is kept as it is.
 _CHECKS: dict[str, Callable[[Any], bool]] = {
     "content": _is_content,
@@ -107,9 +116,10 @@ class WrongFieldError(ValueError):
 
 
 class _Plan(NamedTuple):
-    """How to build a message of one class from fields of certain names."""
+    """How to build a message of one class from fields of certain names and types."""
 
-    checks: tuple[tuple[str, bool, Callable[[Any], bool]], ...]
+    checks: tuple[tuple[str, Callable[[Any], bool]], ...]
+    """What the type of a value leaves open."""
     extras: tuple[str, ...]
     dicts: tuple[str, ...]
     lists: tuple[str, ...]
@@ -120,10 +130,12 @@ class Shape:
 
     def __init__(self, cls: type[BaseMessage]) -> None:
         self.cls = cls
-        # Nearly all messages have one of a few sets of fields: 18 % faster than deciding each time.
-        self._plans: dict[tuple[str, ...], _Plan] = {}
+        # Nearly all messages have one of a few sets of fields, with values of the same types.
+        self._plans: dict[tuple[Any, ...], _Plan] = {}
         fields = cls.model_fields
         self.type: str = fields["type"].default
+        self.head = b'{"type":"%b","data":' % self.type.encode()
+        """What an element of this class begins with."""
         self._defaults: dict[str, Any] = {
             name: _REQUIRED
             if field.is_required()
@@ -136,8 +148,10 @@ class Shape:
         self._checks["type"] = lambda value: value == self.type
         if "name" in self._required:
             self._checks["name"] = _is_str
-        # Fields that a str always suits: most messages have no others.
-        self._text = {n for n, check in self._checks.items() if check in _TEXT}
+        # Name, default, and whether a str always suits it: most messages have no other values.
+        self._fields = tuple(
+            (name, default, self._checks[name] in _TEXT) for name, default in self._defaults.items()
+        )
 
     def fields_to_store(self, message: BaseMessage) -> tuple[dict[str, Any], bool]:
         """The checked fields that are not at their defaults, and whether all are plain text.
@@ -147,13 +161,15 @@ class Shape:
         stored: dict[str, Any] = {}
         only_text = True
         values = message.__dict__
-        for name, default in self._defaults.items():
+        for name, default, takes_text in self._fields:
             value = values.get(name, default)
-            kind = type(value)
-            if kind is str and name in self._text:
-                stored[name] = value
-            elif value is default and value is not _REQUIRED:
+            if value is default:
+                if value is _REQUIRED:
+                    raise WrongFieldError(name)
                 continue
+            kind = type(value)
+            if takes_text and kind is str:
+                stored[name] = value
             # The type first: `==` of an arbitrary object (an array) may not be a bool.
             elif kind is not type(default) or value != default:
                 if not self._checks[name](value):
@@ -167,14 +183,12 @@ class Shape:
 
     def build(self, fields: dict[str, Any]) -> BaseMessage:
         """The message with these fields and nothing shared. Raises `WrongFieldError`."""
-        names = tuple(fields)
-        checks, extras, dicts, lists = self._plans.get(names) or self._plan(names)
-        for name, is_text, check in checks:
-            value = fields[name]
-            if not (is_text and type(value) is str) and not check(value):
+        kind = (*fields, *map(type, fields.values()))
+        checks, extras, dicts, lists = self._plans.get(kind) or self._plan(kind, fields)
+        for name, check in checks:
+            if not check(fields[name]):
                 raise WrongFieldError(name)
-        values = self._defaults.copy()
-        values.update(fields)
+        values = self._defaults | fields
         for name in dicts:
             values[name] = {}
         for name in lists:
@@ -184,29 +198,29 @@ class Shape:
             extra[name] = values.pop(name)
         message = _new(self.cls)
         # The four attributes a pydantic model consists of, as its own model_construct sets them.
-        _set_dict(message, "__dict__", values)
-        _set_fields_set(message, set(names))
+        _set_dict(message, values)
+        _set_fields_set(message, set(fields))
         _set_extra(message, extra)
         _set_private(message, None)
         return message
 
-    def _plan(self, names: tuple[str, ...]) -> _Plan:
+    def _plan(self, kind: tuple[Any, ...], fields: dict[str, Any]) -> _Plan:
         for name in self._required:
-            if name not in names:
+            if name not in fields:
                 raise WrongFieldError(name)
-        left_out = [name for name in self._mutable if name not in names]
+        left_out = [name for name in self._mutable if name not in fields]
         plan = _Plan(
             checks=tuple(
-                (name, check in _TEXT, check)
+                (name, check)
                 for name, check in self._checks.items()
-                if name in names
+                if name in fields and type(fields[name]) not in _ALWAYS.get(check, ())
             ),
-            extras=tuple(name for name in names if name not in self._checks),
+            extras=tuple(name for name in fields if name not in self._checks),
             dicts=tuple(name for name in left_out if self._defaults[name] == {}),
             lists=tuple(name for name in left_out if self._defaults[name] == []),
         )
         if len(self._plans) < _MOST_PLANS:
-            self._plans[names] = plan
+            self._plans[kind] = plan
         return plan
 
 

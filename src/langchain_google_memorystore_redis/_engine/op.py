@@ -8,8 +8,7 @@ answers. Neither knows whether it is run blocking or by asyncio, on one server o
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
@@ -17,9 +16,11 @@ _MOST_ROOM = 2**26
 """Bytes; a server takes no argument of 512 MB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Op(Generic[T]):
-    """One round trip: what to send, and how to read the answer."""
+class Op(NamedTuple, Generic[T]):
+    """One round trip: what to send, and how to read the answer.
+
+    A named tuple: making one takes half as long as a frozen dataclass.
+    """
 
     wire: tuple[Any, ...]
     decode: Callable[[Any], T]

@@ -12,7 +12,6 @@ import os
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage
@@ -30,8 +29,7 @@ class Stamp(NamedTuple):
     """Milliseconds since 1970."""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Entries that are stored together or not at all."""
 
     elements: tuple[bytes, ...]
@@ -67,7 +65,10 @@ class Batch:
 
 def as_messages(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
     """A list of what a caller passed as messages; encoding checks what is in it."""
-    if isinstance(messages, (str, BaseMessage)) or not isinstance(messages, Iterable):
+    # A list first: asking the abstract class takes as long as encoding a short message.
+    if type(messages) is not list and (
+        isinstance(messages, (str, BaseMessage)) or not isinstance(messages, Iterable)
+    ):
         raise ArgumentTypeError(
             "messages", f"must be a list of messages, not {type(messages).__name__}"
         )
@@ -77,12 +78,12 @@ def as_messages(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
 def _encode(
     messages: Sequence[BaseMessage], ids: Sequence[str], written_at: int, compress_min_bytes: int
 ) -> tuple[bytes, ...]:
-    elements = tuple(
+    elements = [
         encode(message, index, entry_id, written_at)
         for index, (message, entry_id) in enumerate(zip(messages, ids, strict=True))
-    )
+    ]
     if not compress_min_bytes:
-        return elements
+        return tuple(elements)
     return tuple(
         compressed(element) if len(element) >= compress_min_bytes else element
         for element in elements

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import logging
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from langchain_core.messages import BaseMessage
 
@@ -32,9 +32,12 @@ from langchain_google_memorystore_redis.errors import (
 PAGE = 5_000
 """Messages a round trip moves at the most."""
 
+T = TypeVar("T")
+
 _FAR = 2**62
 """Beyond the end of any list, within what the server takes as an index."""
 
+_MESSAGE: Callable[[Decoded], BaseMessage] = operator.itemgetter(0)
 _logger = logging.getLogger("langchain_google_memorystore_redis")
 _APPEND = Script("history_append")
 _CLEAR = Script("history_clear")
@@ -145,17 +148,22 @@ class HistoryOps:
 
     def slice(self, start: int | None, stop: int | None) -> Flow[list[BaseMessage]]:
         """The messages of `history[start:stop]`."""
-        rows = yield from self.rows(start, stop)
-        return [row[0] for row in rows]
+        return self._read_all(start, stop, _MESSAGE)
 
     def rows(self, start: int | None, stop: int | None) -> Flow[list[Decoded]]:
         """What `history[start:stop]` holds, with ids and times."""
+        return self._read_all(start, stop, _same)
+
+    def _read_all(
+        self, start: int | None, stop: int | None, pick: Callable[[Decoded], T]
+    ) -> Flow[list[T]]:
+        """What `pick` takes of each row: what is not kept makes no work for the collector."""
         cursor = Cursor.of_slice(start, stop)
-        rows: list[Decoded] = []
+        picked: list[T] = []
         while cursor is not None:
             page, cursor = yield from self.page(cursor)
-            rows.extend(self.decode_page(page))
-        return rows
+            picked.extend(map(pick, self.decode_page(page)))
+        return picked
 
     def page(self, cursor: Cursor) -> Flow[tuple[Page, Cursor | None]]:
         """One page of raw elements, and where the next one begins, if there is one."""
