@@ -191,6 +191,17 @@ def test_the_package_imports_without_its_extras() -> None:
     assert done.stdout.strip() == "MemorystoreChatMessageHistory"
 
 
+def test_importing_the_package_imports_no_histories_of_langchain() -> None:
+    code = (
+        f"import sys, langchain_core.messages; before = set(sys.modules); import {NAME};"
+        "assert 'langchain_core.chat_history' not in sys.modules;"
+        f"print(sorted(name for name in set(sys.modules) - before if '{NAME}' in name));"
+        f"from {NAME} import MemorystoreChatMessageHistory"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str([NAME, f"{NAME}.errors"])
+
+
 def test_commands_that_the_documentation_names_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
     for page in [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")]:
