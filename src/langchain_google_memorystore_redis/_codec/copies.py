@@ -2,8 +2,7 @@
 
 Strategy: what decoded messages consist of is written with `marshal`, in memory only, and each
 copy is read from that. It is the fastest deep copy of plain values that Python has, its size is
-known to the byte, and nobody can change it. The loops run in C: four fifths of a Python loop's
-time (docs/decisions/hot_paths.md).
+known to the byte, and nobody can change it. The loops run in C (docs/decisions/read_cache.md).
 """
 
 from __future__ import annotations
