@@ -252,7 +252,9 @@ class Link:
             if self._mute:
                 break
         if landing:
-            self._send_back(partial(self._landed, landing))
+            # Due before the last reply, and behind it: done with it, or a quick client's next
+            # command would come in between.
+            self._replies.put(partial(self._landed, landing), 0.0)
         self._replies.flush()
 
     def _answer(self, reply: bytes, fault: Fault | None) -> None:
