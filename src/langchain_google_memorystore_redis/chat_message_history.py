@@ -20,7 +20,7 @@ from langchain_core.messages import BaseMessage
 from langchain_google_memorystore_redis._engine.clients import runners_for
 from langchain_google_memorystore_redis._engine.keys import session_key
 from langchain_google_memorystore_redis._engine.op import Flow
-from langchain_google_memorystore_redis._ops.batch import as_messages
+from langchain_google_memorystore_redis._ops.batch import Stamp, as_messages
 from langchain_google_memorystore_redis._ops.history import Cursor, HistoryOps
 from langchain_google_memorystore_redis._ops.outbox import outbox_of
 from langchain_google_memorystore_redis._ops.read_cache import ReadCache, read_on
@@ -131,7 +131,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             >>> history.messages
             [HumanMessage(content='hi', additional_kwargs={}, response_metadata={})]
         """
-        return self._saw(self._sync.drive(self._read(None, None)))
+        return self._sync.drive(self._read(None, None))
 
     @overload
     def __getitem__(self, index: int) -> BaseMessage: ...
@@ -174,8 +174,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         self, start: int | None = None, stop: int | None = None
     ) -> list[BaseMessage]:
         """Async twin of `get_messages`; without arguments, of `messages`."""
-        messages = await self._async.drive(self._read(start, stop))
-        return self._saw(messages) if start is None and stop is None else messages
+        return await self._async.drive(self._read(start, stop))
 
     def entries(self, start: int | None = None, stop: int | None = None) -> list[Entry]:
         """What `get_messages` gives, with the id and time of writing of each message.
@@ -251,16 +250,12 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             3
         """
         if batch := as_messages(messages):
-            with self._outbox.sending(self._ops, batch) as sent:
-                length = self._sync.drive(self._ops.append(sent))
-            self._outbox.saw(self._ops.key, length)
+            self._append(batch)
 
     async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Async twin of `add_messages`."""
         if batch := as_messages(messages):
-            with self._outbox.sending(self._ops, batch) as sent:
-                length = await self._async.drive(self._ops.append(sent))
-            self._outbox.saw(self._ops.key, length)
+            await self._aappend(batch)
 
     def add_message(self, message: BaseMessage) -> None:
         """Append one message; `add_messages` costs the same for any number. One round trip.
@@ -353,18 +348,26 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         client = f"{type(self._client).__module__}.{type(self._client).__qualname__}"
         return f"{type(self).__name__}(key={self.key!r}, client={client})"
 
+    def _append(self, messages: Sequence[BaseMessage], stamp: Stamp | None = None) -> None:
+        with self._outbox.sending(self._ops, messages, stamp) as batch:
+            length = self._sync.drive(self._ops.append(batch))
+        self._outbox.saw(self._ops.key, length)
+
+    async def _aappend(self, messages: Sequence[BaseMessage], stamp: Stamp | None = None) -> None:
+        with self._outbox.sending(self._ops, messages, stamp) as batch:
+            length = await self._async.drive(self._ops.append(batch))
+        self._outbox.saw(self._ops.key, length)
+
     def _read(self, start: int | None, stop: int | None) -> Flow[list[BaseMessage]]:
-        if self._cache is not None and start is None and stop is None:
-            return read_on(self._ops, self._cache)
-        return self._ops.slice(start, stop)
+        cache = self._cache if start is None and stop is None else None
+        messages = yield from read_on(self._ops, cache) if cache else self._ops.slice(start, stop)
+        if start is None and stop is None:
+            self._outbox.saw(self._ops.key, len(messages))
+        return messages
 
     def _forget(self) -> None:
         if self._cache is not None:
             self._cache.forget(self.key)
-
-    def _saw(self, messages: list[BaseMessage]) -> list[BaseMessage]:
-        self._outbox.saw(self._ops.key, len(messages))
-        return messages
 
     def _open(self, session_id: str) -> MemorystoreChatMessageHistory:
         branch = copy.copy(self)

@@ -110,9 +110,7 @@ class ChatHistoryMiddleware(AgentMiddleware[SessionState, Any, Any]):
         turn = state.get(_TURN) or self.before_agent(state, runtime)[_TURN]
         history = self._history(turn["session_id"])
         if new := _new(state["messages"], turn):
-            with history._outbox.sending(history._ops, new, _stamp(runtime)) as batch:
-                length = history._sync.drive(history._ops.append(batch))
-            history._outbox.saw(history._ops.key, length)
+            history._append(new, _stamp(runtime))
         return _closing(state, turn)
 
     async def aafter_agent(self, state: SessionState, runtime: Runtime[Any]) -> dict[str, Any]:
@@ -120,9 +118,7 @@ class ChatHistoryMiddleware(AgentMiddleware[SessionState, Any, Any]):
         turn = state.get(_TURN) or (await self.abefore_agent(state, runtime))[_TURN]
         history = self._history(turn["session_id"])
         if new := _new(state["messages"], turn):
-            with history._outbox.sending(history._ops, new, _stamp(runtime)) as batch:
-                length = await history._async.drive(history._ops.append(batch))
-            history._outbox.saw(history._ops.key, length)
+            await history._aappend(new, _stamp(runtime))
         return _closing(state, turn)
 
     def _history(self, session_id: str) -> MemorystoreChatMessageHistory:

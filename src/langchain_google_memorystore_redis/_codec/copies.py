@@ -13,15 +13,17 @@ from collections.abc import Sequence
 from itertools import repeat
 
 from langchain_core.messages import BaseMessage
-from pydantic import BaseModel
 
-from langchain_google_memorystore_redis._codec.shapes import SHAPE_OF_TYPE, SHAPES
+from langchain_google_memorystore_redis._codec.shapes import (
+    SHAPE_OF_TYPE,
+    SHAPES,
+    set_extra,
+    set_fields_set,
+    set_private,
+    set_values,
+)
 
 _CLASSES = {name: shape.cls for name, shape in SHAPE_OF_TYPE.items()}
-_set_values = BaseModel.__dict__["__dict__"].__set__
-_set_fields_set = BaseModel.__dict__["__pydantic_fields_set__"].__set__
-_set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
-_set_private = BaseModel.__dict__["__pydantic_private__"].__set__
 
 
 def freeze(messages: Sequence[BaseMessage]) -> bytes | None:
@@ -44,10 +46,10 @@ def thaw(frozen: bytes) -> list[BaseMessage]:
     types, values, fields_set, extra = marshal.loads(frozen)  # noqa: S302 (never leaves the process)
     messages: list[BaseMessage] = list(map(object.__new__, map(_CLASSES.__getitem__, types)))
     for pairs in (
-        map(_set_values, messages, values),
-        map(_set_fields_set, messages, fields_set),
-        map(_set_extra, messages, extra),
-        map(_set_private, messages, repeat(None)),
+        map(set_values, messages, values),
+        map(set_fields_set, messages, fields_set),
+        map(set_extra, messages, extra),
+        map(set_private, messages, repeat(None)),
     ):
         deque(pairs, maxlen=0)
     return messages

@@ -25,7 +25,6 @@ from langchain_google_memorystore_redis._codec.shapes import (
     WrongFieldError,
 )
 
-_COMPACT = b'{"type":"'
 _YEAR_10000 = 253_402_300_800_000
 
 
@@ -45,22 +44,9 @@ def decode(element: bytes | str) -> Decoded:
 
     But `MissingExtraError` for a compressed element where zstandard is not installed.
     """
-    if element[:9] == _COMPACT:
-        try:
-            row = orjson.loads(element)
-            entry_id, written_at = row["id"], row["ts"]
-            if type(entry_id) is str and type(written_at) is int and 0 <= written_at < _YEAR_10000:
-                return SHAPE_OF_TYPE[row["type"]].build(row["data"]), entry_id, written_at
-        except (AttributeError, LookupError, TypeError, ValueError):
-            pass  # below it is read another way, or what is wrong with it is said
-    return _decode_any(element)
-
-
-def _decode_any(element: bytes | str) -> Decoded:
-    """As `decode`, for any element."""
     if isinstance(element, str):
         element = element.encode("utf-8", "surrogatepass")
-    if element.startswith(_COMPACT):
+    if element.startswith(b'{"type":"'):
         try:
             decoded = _ours(_row(element, orjson.loads))
         except orjson.JSONDecodeError:

@@ -32,10 +32,11 @@ from langchain_core.messages import (
 from pydantic import BaseModel
 
 _new: Callable[[type[BaseMessage]], BaseMessage] = object.__new__
-_set_dict = BaseModel.__dict__["__dict__"].__set__
-_set_fields_set = BaseModel.__dict__["__pydantic_fields_set__"].__set__
-_set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
-_set_private = BaseModel.__dict__["__pydantic_private__"].__set__
+# The four attributes a pydantic model consists of, as its own model_construct sets them.
+set_values = BaseModel.__dict__["__dict__"].__set__
+set_fields_set = BaseModel.__dict__["__pydantic_fields_set__"].__set__
+set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
+set_private = BaseModel.__dict__["__pydantic_private__"].__set__
 _REQUIRED = object()
 
 _MOST_PLANS = 500
@@ -81,8 +82,6 @@ def _is_list_of_dicts(value: Any) -> bool:
 def _is_anything(_: Any) -> bool:
     return True
 
-
-_TEXT = (_is_str, _is_str_or_none, _is_content)
 
 _ALWAYS: dict[Callable[[Any], bool], tuple[type, ...]] = {
     _is_str: (str,),
@@ -150,7 +149,8 @@ class Shape:
             self._checks["name"] = _is_str
         # Name, default, and whether a str always suits it: most messages have no other values.
         self._fields = tuple(
-            (name, default, self._checks[name] in _TEXT) for name, default in self._defaults.items()
+            (name, default, str in _ALWAYS.get(self._checks[name], ()))
+            for name, default in self._defaults.items()
         )
 
     def fields_to_store(self, message: BaseMessage) -> tuple[dict[str, Any], bool]:
@@ -197,11 +197,10 @@ class Shape:
         for name in extras:
             extra[name] = values.pop(name)
         message = _new(self.cls)
-        # The four attributes a pydantic model consists of, as its own model_construct sets them.
-        _set_dict(message, values)
-        _set_fields_set(message, set(fields))
-        _set_extra(message, extra)
-        _set_private(message, None)
+        set_values(message, values)
+        set_fields_set(message, set(fields))
+        set_extra(message, extra)
+        set_private(message, None)
         return message
 
     def _plan(self, kind: tuple[Any, ...], fields: dict[str, Any]) -> _Plan:
