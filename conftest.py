@@ -27,6 +27,6 @@ if find_spec("langgraph") is None:
         "tests/soak_checkpoint.py",
         "tests/test_architecture.py",
         "tests/test_benchmarks_savers.py",
-        "tests/test_checkpoint*.py",
+        "tests/checkpoint",
         "tests/test_middleware.py",
     ]

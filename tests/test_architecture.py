@@ -191,6 +191,21 @@ def test_the_package_imports_without_its_extras() -> None:
     assert done.stdout.strip() == "MemorystoreChatMessageHistory"
 
 
+@pytest.mark.parametrize(
+    ("name", "extra"), [("MemorystoreSaver", "langgraph"), ("ChatHistoryMiddleware", "langchain")]
+)
+def test_without_its_extra_the_error_says_what_to_install(name: str, extra: str) -> None:
+    code = (
+        f"import sys; sys.modules[{extra!r}] = None\n"
+        f"try:\n    from {NAME} import {name}\n"
+        "except ImportError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert name in done.stdout
+    assert "pip install" in done.stdout
+    assert f"langchain-google-memorystore-redis[{extra}]" in done.stdout
+
+
 def test_importing_the_package_imports_no_histories_of_langchain() -> None:
     code = (
         f"import sys, langchain_core.messages; before = set(sys.modules); import {NAME};"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,13 +17,11 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_google_memorystore_redis import MemorystoreChatMessageHistory
 from langchain_google_memorystore_redis._engine.runners import AsyncRunner, Runner
 from langchain_google_memorystore_redis._ops.batch import Batch
-from tests.plugins.clients import TARGETS, Target, asyncio_client
+from tests.plugins.clients import Target, asyncio_client
 from tests.plugins.doors import Door
 from tests.plugins.servers import Servers
 from tests.samples import one_of_each
 from tests.servers.processes import Server
-
-WITH_ACL = [target for target in TARGETS if target.engine != "redis-5.0"]
 
 
 async def test_one_history_serves_both_kinds_of_call_natively(
@@ -150,26 +147,6 @@ async def test_a_server_that_forgot_the_scripts_goes_unnoticed(door: Door, raw: 
     raw.script_flush()
     await history.clear()
     assert await history.count() == 0
-
-
-@pytest.fixture(params=WITH_ACL, ids=str)
-def limited(request: pytest.FixtureRequest, servers: Servers) -> Iterator[tuple[Target, int, str]]:
-    """A user that may do nothing but what the README says, on every server with ACL."""
-    target: Target = request.param
-    rules = ["on", ">pw", "~chat:*", "+@read", "+@write", "+@scripting", "+@connection"]
-    if target.cluster:
-        rules += ["+cluster|slots", "+cluster|shards", "+cluster|myid", "+command"]
-    ports = [target.port(servers)]
-    if target.cluster:
-        ports = servers.cluster(target.engine).ports
-    name = f"user-{request.node.name}"[:60]
-    for port in ports:
-        with redis.Redis(port=port, protocol=2) as admin:
-            admin.execute_command("ACL", "SETUSER", name, *rules)
-    yield target, ports[0], name
-    for port in ports:
-        with redis.Redis(port=port, protocol=2) as admin:
-            admin.execute_command("ACL", "DELUSER", name)
 
 
 async def test_a_limited_user_can_do_everything(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,7 +31,7 @@ from langchain_google_memorystore_redis import (
 from tests.agents import Scripted, agent_of, asked, expected, transcript
 from tests.faults import CUT_BEFORE, CUT_DURING, DROP_REPLY, Proxy
 from tests.plugins.clients import Target, asyncio_client
-from tests.plugins.faults import ClusterProxyTo, ProxyTo
+from tests.plugins.faults import ProxyBefore, ProxyTo
 from tests.plugins.servers import Servers
 
 WAYS = ("sync", "async")
@@ -147,12 +145,11 @@ async def test_a_turn_costs_one_read_and_one_append(impatient: Chat, proxy: Prox
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_turn_costs_the_same_in_a_cluster(
-    way: str, servers: Servers, cluster_proxy_to: ClusterProxyTo, prefix: str
+    way: str, proxy_before: ProxyBefore, prefix: str
 ) -> None:
     target = Target("valkey-9.1", cluster=True)
-    proxy = cluster_proxy_to(servers.cluster(target.engine).ports)
-    remap = {"address_remap": proxy.address_remap}
-    async for chat in opened(way, target, proxy.port, prefix, **remap):
+    proxy = proxy_before(target)
+    async for chat in opened(way, target, proxy.port, prefix, **proxy.client_options):
         await chat.run(chat.agent(), asked("echo before", 0))
         with proxy.counting() as count:
             await chat.run(chat.agent(), asked("echo now", 1))
@@ -384,14 +381,3 @@ async def test_a_run_that_began_without_the_middleware_is_stored_when_it_ends(ch
     await chat.run(agent_of(saver), asked("confirm it", 0))
     await chat.run(chat.agent(saver), Command(resume="yes"))
     assert await chat.stored() == expected("confirm it", tool_says="a human said 'yes'")
-
-
-def test_without_langchain_the_error_says_what_to_install() -> None:
-    code = (
-        "import sys; sys.modules['langchain'] = None\n"
-        "try:\n    from langchain_google_memorystore_redis import ChatHistoryMiddleware\n"
-        "except ImportError as error:\n    print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "ChatHistoryMiddleware" in done.stdout
-    assert "langchain-google-memorystore-redis[langchain]" in done.stdout

@@ -13,8 +13,7 @@ from langchain_google_memorystore_redis._ops import history as ops
 from tests.faults import ClusterProxy, Proxy
 from tests.plugins.clients import Target, asyncio_client
 from tests.plugins.doors import Door, DoorHistory
-from tests.plugins.faults import ClusterProxyTo, ProxyTo
-from tests.plugins.servers import Servers
+from tests.plugins.faults import ProxyBefore
 
 
 def numbered(count: int) -> list[BaseMessage]:
@@ -22,12 +21,8 @@ def numbered(count: int) -> list[BaseMessage]:
 
 
 @pytest.fixture
-def proxy(
-    target: Target, servers: Servers, proxy_to: ProxyTo, cluster_proxy_to: ClusterProxyTo
-) -> Proxy | ClusterProxy:
-    if target.cluster:
-        return cluster_proxy_to(servers.cluster(target.engine).ports)
-    return proxy_to(servers.standalone(target.engine).port)
+def proxy(target: Target, proxy_before: ProxyBefore) -> Proxy | ClusterProxy:
+    return proxy_before(target)
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -35,14 +30,11 @@ async def counted(
     request: pytest.FixtureRequest, target: Target, proxy: Proxy | ClusterProxy, prefix: str
 ) -> AsyncIterator[Door]:
     """A door whose round trips the proxy counts; the servers know the scripts already."""
-    remap: dict[str, Any] = {}
-    if isinstance(proxy, ClusterProxy):
-        remap["address_remap"] = proxy.address_remap
     if request.param == "async":
-        async with asyncio_client(target, proxy.port, **remap) as client:
+        async with asyncio_client(target, proxy.port, **proxy.client_options) as client:
             yield Door(client, by_async=True, prefix=prefix)
     else:
-        client = target.connect(proxy.port, **remap)
+        client = target.connect(proxy.port, **proxy.client_options)
         yield Door(client, by_async=False, prefix=prefix)
         client.close()
 
@@ -126,10 +118,7 @@ async def test_a_copy_costs_three_round_trips_and_two_a_further_page(
 def test_index_length_and_truth_of_a_blocking_history(
     target: Target, proxy: Proxy | ClusterProxy, prefix: str
 ) -> None:
-    remap: dict[str, Any] = {}
-    if isinstance(proxy, ClusterProxy):
-        remap["address_remap"] = proxy.address_remap
-    client = target.connect(proxy.port, **remap)
+    client = target.connect(proxy.port, **proxy.client_options)
     history = Door(client, by_async=False, prefix=prefix).open().history
     history.add_messages(numbered(8))
     calls: list[tuple[Callable[[], object], int]] = [

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
+from typing import Any
 
 from tests.faults.clock import LoopThread
 from tests.faults.controls import Controls
@@ -49,6 +50,11 @@ class ClusterProxy(Controls):
     def url(self) -> str:
         """The first node's, to start from."""
         return next(iter(self.nodes.values())).url
+
+    @property
+    def client_options(self) -> dict[str, Any]:
+        """What a client needs beside the port."""
+        return {"address_remap": self.address_remap}
 
     def node(self, port: int) -> Proxy:
         """The proxy in front of the node whose real port is `port`."""

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Any
 
 from tests.faults.clock import LoopThread
 from tests.faults.controls import Controls
@@ -54,6 +55,11 @@ class Proxy(Controls):
     def url(self) -> str:
         """Where clients connect to."""
         return f"redis://{_HOST}:{self.port}"
+
+    @property
+    def client_options(self) -> dict[str, Any]:
+        """What a client needs beside the port: nothing."""
+        return {}
 
     def __enter__(self) -> Proxy:
         return self

@@ -123,3 +123,26 @@ def raw(target: Target, servers: Servers) -> Iterator[Any]:
 def prefix() -> str:
     """A key prefix that no other test uses."""
     return f"test:{uuid.uuid4().hex}:"
+
+
+@pytest.fixture(params=[each for each in TARGETS if each.engine != "redis-5.0"], ids=str)
+def limited(request: pytest.FixtureRequest, servers: Servers) -> Iterator[tuple[Target, int, str]]:
+    """A user that may do nothing but what the README says, on every server with ACL.
+
+    The target, the port to start from, and the user's name; the password is "pw".
+    """
+    target: Target = request.param
+    rules = ["on", ">pw", "~chat:*", "+@read", "+@write", "+@scripting", "+@connection"]
+    if target.cluster:
+        rules += ["+cluster|slots", "+cluster|shards", "+cluster|myid", "+command"]
+    ports = [target.port(servers)]
+    if target.cluster:
+        ports = servers.cluster(target.engine).ports
+    name = f"user-{uuid.uuid4().hex}"
+    for port in ports:
+        with redis.Redis(port=port, protocol=2) as admin:
+            admin.execute_command("ACL", "SETUSER", name, *rules)
+    yield target, ports[0], name
+    for port in ports:
+        with redis.Redis(port=port, protocol=2) as admin:
+            admin.execute_command("ACL", "DELUSER", name)

@@ -13,6 +13,8 @@ from typing import Protocol
 import pytest
 
 from tests.faults import ClusterProxy, Proxy
+from tests.plugins.clients import Target
+from tests.plugins.servers import Servers
 
 
 class ProxyTo(Protocol):
@@ -25,6 +27,12 @@ class ClusterProxyTo(Protocol):
     """Puts a faulty network in front of all nodes of a cluster on this machine."""
 
     def __call__(self, ports: Sequence[int], *, latency: float = 0.0) -> ClusterProxy: ...
+
+
+class ProxyBefore(Protocol):
+    """Puts a faulty network in front of a target, one server or a cluster."""
+
+    def __call__(self, target: Target) -> Proxy | ClusterProxy: ...
 
 
 @pytest.fixture
@@ -47,3 +55,17 @@ def cluster_proxy_to() -> Iterator[ClusterProxyTo]:
             return stack.enter_context(ClusterProxy(ports, latency=latency))
 
         yield make
+
+
+@pytest.fixture
+def proxy_before(
+    servers: Servers, proxy_to: ProxyTo, cluster_proxy_to: ClusterProxyTo
+) -> ProxyBefore:
+    """`proxy_before(target)` has the `port` and the `client_options` to give a client."""
+
+    def make(target: Target) -> Proxy | ClusterProxy:
+        if target.cluster:
+            return cluster_proxy_to(servers.cluster(target.engine).ports)
+        return proxy_to(servers.standalone(target.engine).port)
+
+    return make

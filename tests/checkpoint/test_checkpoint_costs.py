@@ -21,7 +21,7 @@ from langchain_google_memorystore_redis._ops import checkpoint as ops
 from langchain_google_memorystore_redis._ops.checkpoint_pages import Place
 from tests.faults import ClusterProxy, Proxy
 from tests.plugins.clients import Target
-from tests.plugins.faults import ClusterProxyTo, ProxyTo
+from tests.plugins.faults import ProxyBefore
 from tests.plugins.servers import Servers
 from tests.savers import (
     checkpoint_of,
@@ -43,12 +43,8 @@ def counted_target(request: pytest.FixtureRequest) -> Target:
 
 
 @pytest.fixture
-def proxy(
-    counted_target: Target, servers: Servers, proxy_to: ProxyTo, cluster_proxy_to: ClusterProxyTo
-) -> Proxy | ClusterProxy:
-    if counted_target.cluster:
-        return cluster_proxy_to(servers.cluster(counted_target.engine).ports)
-    return proxy_to(servers.standalone(counted_target.engine).port)
+def proxy(counted_target: Target, proxy_before: ProxyBefore) -> Proxy | ClusterProxy:
+    return proxy_before(counted_target)
 
 
 @pytest.fixture(params=["async", "sync"])
@@ -59,10 +55,7 @@ async def counted(
     prefix: str,
 ) -> AsyncIterator[Saver]:
     """A saver whose round trips the proxy counts; the servers know the scripts already."""
-    remap: dict[str, Any] = {}
-    if isinstance(proxy, ClusterProxy):
-        remap["address_remap"] = proxy.address_remap
-    way = opened(counted_target, proxy.port, request.param, remap, key_prefix=prefix)
+    way = opened(counted_target, proxy.port, request.param, proxy.client_options, key_prefix=prefix)
     async with way as saver:
         for thread in map(str, range(12)):
             (config,) = await grow(saver, thread, 1)

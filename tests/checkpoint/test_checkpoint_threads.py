@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import pytest
@@ -20,38 +19,15 @@ from langchain_google_memorystore_redis import (
 )
 from langchain_google_memorystore_redis._ops import checkpoint as ops
 from langchain_google_memorystore_redis._ops import checkpoint_delta
-from tests.plugins.clients import Target
-from tests.plugins.servers import Servers
 from tests.savers import (
-    PAIRS,
-    Pair,
     checkpoint_of,
     config_of,
     grow,
-    opened,
     steps,
     stored,
 )
 
 Saver = BaseCheckpointSaver[str]
-
-
-@pytest.fixture(params=PAIRS, ids=str)
-def pair(request: pytest.FixtureRequest) -> Pair:
-    chosen: Pair = request.param
-    return chosen
-
-
-@pytest.fixture
-def target(pair: Pair) -> Target:
-    return pair.target
-
-
-@pytest.fixture
-async def saver(pair: Pair, servers: Servers, prefix: str) -> AsyncIterator[Saver]:
-    """A way in, on a target."""
-    async with opened(pair.target, pair.target.port(servers), pair.way, key_prefix=prefix) as made:
-        yield made
 
 
 async def test_pruning_keeps_the_newest_and_frees_what_nothing_refers_to(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,6 +27,7 @@ from tests.savers import (
 )
 
 Saver = BaseCheckpointSaver[str]
+each_target = pytest.mark.parametrize("target", TARGETS, ids=str)
 
 
 class Own:
@@ -42,6 +40,7 @@ class Own:
         return 1
 
 
+@each_target
 async def test_the_serializer_is_the_users_choice(
     target: Target, servers: Servers, prefix: str
 ) -> None:
@@ -75,10 +74,11 @@ def test_versions_sort_and_never_repeat() -> None:
         assert saver.get_next_version(number, None) != saver.get_next_version(number, None)
 
 
+@each_target
 def test_a_copy_with_an_allowlist_is_a_saver_of_the_same_client(client: Any, prefix: str) -> None:
     serde = JsonPlusSerializer(allowed_msgpack_modules=[("builtins", "set")])
     saver = MemorystoreSaver(client, key_prefix=prefix, serde=serde)
-    clone = saver.with_allowlist([("tests.test_checkpoint_settings", "Own")])
+    clone = saver.with_allowlist([("tests.checkpoint.test_checkpoint_settings", "Own")])
     assert isinstance(clone, MemorystoreSaver)
     assert clone._ops.serde is clone.serde is not saver.serde
     config = clone.put(config_of("t"), checkpoint_of(), {}, {})
@@ -102,18 +102,6 @@ def test_a_thread_must_have_a_usable_name(bad: Any) -> None:
     for call in (saver.get_tuple, lambda config: next(iter(saver.list(config)))):
         with pytest.raises(InvalidArgumentError, match="thread_id"):
             call(bad)
-
-
-def test_without_the_extra_the_error_says_what_to_install() -> None:
-    code = (
-        "import sys; sys.modules['langgraph'] = None\n"
-        "try:\n    from langchain_google_memorystore_redis import MemorystoreSaver\n"
-        "except ImportError as error:\n    print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "MemorystoreSaver" in done.stdout
-    assert "pip install" in done.stdout
-    assert "langchain-google-memorystore-redis[langgraph]" in done.stdout
 
 
 def test_settings_are_checked_when_they_are_given() -> None:
@@ -146,26 +134,6 @@ async def test_a_connection_string_is_enough(servers: Servers, prefix: str) -> N
         cluster, cluster=True, client_options={"protocol": 2}, key_prefix=prefix
     ) as saver:
         assert await saver.aget_tuple(config_of("t")) is not None
-
-
-@pytest.fixture(params=[t for t in TARGETS if t.engine != "redis-5.0"], ids=str)
-def limited(request: pytest.FixtureRequest, servers: Servers) -> Iterator[tuple[Target, int, str]]:
-    """A user that may do nothing but what the README says, on every server with ACL."""
-    target: Target = request.param
-    rules = ["on", ">pw", "~chat:*", "+@read", "+@write", "+@scripting", "+@connection"]
-    if target.cluster:
-        rules += ["+cluster|slots", "+cluster|shards", "+cluster|myid", "+command"]
-    ports = [target.port(servers)]
-    if target.cluster:
-        ports = servers.cluster(target.engine).ports
-    name = f"saver-{request.node.name}"[:60]
-    for port in ports:
-        with redis.Redis(port=port, protocol=2) as admin:
-            admin.execute_command("ACL", "SETUSER", name, *rules)
-    yield target, ports[0], name
-    for port in ports:
-        with redis.Redis(port=port, protocol=2) as admin:
-            admin.execute_command("ACL", "DELUSER", name)
 
 
 async def test_a_limited_user_can_do_everything(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,39 +11,16 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.types import ERROR, INTERRUPT
 
 from langchain_google_memorystore_redis._ops import checkpoint as ops
-from tests.plugins.clients import Target
-from tests.plugins.servers import Servers
 from tests.savers import (
-    PAIRS,
-    Pair,
     checkpoint_of,
     config_of,
     grow,
-    opened,
     steps,
     stored,
 )
 
 Saver = BaseCheckpointSaver[str]
 ODD_IDS = ["a", "a:b", "a}", "{a}", "{", "a\0b", "a\1b", "a\2", "ü", "日本", "%7B", "*", " ", "a/b"]
-
-
-@pytest.fixture(params=PAIRS, ids=str)
-def pair(request: pytest.FixtureRequest) -> Pair:
-    chosen: Pair = request.param
-    return chosen
-
-
-@pytest.fixture
-def target(pair: Pair) -> Target:
-    return pair.target
-
-
-@pytest.fixture
-async def saver(pair: Pair, servers: Servers, prefix: str) -> AsyncIterator[Saver]:
-    """A way in, on a target."""
-    async with opened(pair.target, pair.target.port(servers), pair.way, key_prefix=prefix) as made:
-        yield made
 
 
 async def test_pending_writes_come_in_the_order_in_which_they_are_applied(saver: Saver) -> None:

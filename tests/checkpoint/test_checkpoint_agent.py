@@ -117,7 +117,7 @@ def test_a_killed_process_is_taken_over_by_another(
 ) -> None:
     server = servers.standalone("valkey-9.1")
     command = [sys.executable, "-m", "tests.agents", str(server.port), prefix, question, "--block"]
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as child:
         assert child.stdout is not None
         assert child.stdout.readline().strip() == ("interrupted" if resume else "in the tool")

@@ -20,7 +20,6 @@ from langchain_google_memorystore_redis import (
 from tests.plugins.clients import Target, asyncio_client
 from tests.plugins.servers import Servers
 from tests.savers import (
-    PAIRS,
     Awaited,
     Pair,
     checkpoint_of,
@@ -35,17 +34,6 @@ from tests.servers.processes import Server
 Saver = BaseCheckpointSaver[str]
 Open = Callable[..., Saver]
 LOST = (redis.ConnectionError, redis.TimeoutError)
-
-
-@pytest.fixture(params=PAIRS, ids=str)
-def pair(request: pytest.FixtureRequest) -> Pair:
-    chosen: Pair = request.param
-    return chosen
-
-
-@pytest.fixture
-def target(pair: Pair) -> Target:
-    return pair.target
 
 
 @pytest.fixture
