@@ -18,9 +18,9 @@ import orjson
 from langchain_core.messages import BaseMessage, message_to_dict
 
 from langchain_google_memorystore_redis import InvalidMessageError
-from langchain_google_memorystore_redis._codec.compression import framed
+from langchain_google_memorystore_redis._codec.compression import expanded, framed
 from langchain_google_memorystore_redis._codec.decode import UndecodableError, decode
-from langchain_google_memorystore_redis._codec.encode import encode
+from langchain_google_memorystore_redis._codec.encode import encode, ending
 from langchain_google_memorystore_redis._codec.shapes import SHAPES
 from tests.samples import one_of_each
 
@@ -34,7 +34,7 @@ def valid_elements() -> list[bytes]:
     """
     elements = RELEASE_030.read_bytes().splitlines()
     for message in one_of_each():
-        ours = encode(message, 0, "Zm9vYmFyYmF6", 1_795_503_209_908)
+        ours = encode(message, 0, ending(b"Zm9vYmFyYmF6", 1_795_503_209_908))
         elements += [
             ours,
             json.dumps(json.loads(ours)).encode(),
@@ -136,7 +136,7 @@ class Mutator:
         pick = self._random
         element = pick.choice(self._valid)
         if pick.random() < 0.7:
-            row = json.loads(element)
+            row = json.loads(expanded(element))
             for _ in range(pick.randint(1, 3)):
                 pick.choice(self._by_row)(row)
             element = self._written(row)
@@ -208,7 +208,7 @@ class Mutator:
             del container[key]
 
     def _swap(self, row: Any) -> None:
-        other = json.loads(self._random.choice(self._valid))
+        other = json.loads(expanded(self._random.choice(self._valid)))
         for name in self._random.sample(["type", "data", "id", "ts"], self._random.randint(1, 2)):
             row[name] = other.get(name)
 
@@ -253,7 +253,7 @@ def outcome(element: bytes) -> str:
     assert type(message) in SHAPES
     assert_plain(message)
     try:
-        again = encode(message, 0, "id", 1)
+        again = encode(message, 0, ending(b"id", 1))
     except InvalidMessageError as refusal:
         if "cannot hold" in str(refusal):  # then it ought not to have been read either
             raise
@@ -261,7 +261,7 @@ def outcome(element: bytes) -> str:
     back, *envelope = decode(again)
     assert type(back) is type(message)
     assert envelope == ["id", 1]
-    assert encode(back, 0, "id", 1) == again
+    assert encode(back, 0, ending(b"id", 1)) == again
     assert back == message or b"NaN" in again
     return "read as LangChain reads it" if entry_id is None else "read as ours"
 

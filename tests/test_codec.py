@@ -24,7 +24,7 @@ from langchain_core.messages import (
 from langchain_google_memorystore_redis import InvalidMessageError
 from langchain_google_memorystore_redis._codec.compression import framed
 from langchain_google_memorystore_redis._codec.decode import UndecodableError, decode
-from langchain_google_memorystore_redis._codec.encode import encode
+from langchain_google_memorystore_redis._codec.encode import encode, ending
 from langchain_google_memorystore_redis._codec.shapes import SHAPES
 from tests.samples import one_of_each
 
@@ -105,7 +105,7 @@ def messages(draw: st.DrawFn, leaves: st.SearchStrategy[Any] = PLAIN) -> BaseMes
 
 
 def stored(message: BaseMessage) -> bytes:
-    return encode(message, 3, "id", 1)
+    return encode(message, 3, ending(b"id", 1))
 
 
 @given(messages())

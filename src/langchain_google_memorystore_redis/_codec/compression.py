@@ -1,19 +1,19 @@
 """Elements whose data travels as a zstd frame.
 
-Strategy: `{"type":"ai","zstd":"<base64>","id":...,"ts":...}`. Only the data is compressed, so that
-scripts and people find type, id and time where they always are, and the element stays JSON for
-clients that decode replies. JSON with spaces stays JSON with spaces: that tells the reader which
-parser its data needs. The dictionary is part of the format: another one takes another name than
-"zstd". A frame says how large its content is, which is checked before anything is allocated.
+Strategy: `{"type":"ai","zstd":"<frame>","id":...,"ts":...}`. Only the data is compressed, so that
+scripts and people find type, id and time where they always are. The frame is bytes, never text (its
+second byte is no UTF-8), so no parser of JSON takes such an element for another. Spaces between the
+fields stay: they tell the reader which parser the data needs. The dictionary is part of the format:
+another one takes another name than "zstd". A frame says how large its content is, which is checked
+before anything is allocated.
 """
 
 from __future__ import annotations
 
+import re
 import threading
-from base64 import b64decode, b64encode
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from langchain_google_memorystore_redis.errors import MissingExtraError
 
@@ -22,6 +22,10 @@ MOST_BYTES = 16 << 20
 
 MOST_TIMES = 100
 """Data that is so many times its frame is no text: stored as it is, and refused in a frame."""
+
+_PLAIN = re.compile(rb'({"type": ?"\w+", ?)"data"(: ?)({.*})(, ?"id": ?.*)', re.DOTALL)
+_FRAMED = re.compile(rb'({"type": ?"\w+", ?)"zstd"(: ?)"(.*)"(, ?"id": ?.*)', re.DOTALL)
+"""Head, what stands between a name and its value, data or frame, and end of an element."""
 
 
 class FrameError(ValueError):
@@ -60,31 +64,32 @@ def compressed(element: bytes) -> bytes:
 
 def framed(element: bytes) -> bytes:
     """The element with its data in a frame, however short, unless it is out of bounds."""
-    is_compact = element.startswith(b'{"type":"')
-    name, following = (b'"data":', b',"id":') if is_compact else (b'"data": ', b', "id": ')
-    head, _, rest = element.partition(name)
-    data, _, tail = rest.rpartition(following)
+    found = _PLAIN.fullmatch(element)
+    if found is None:
+        return element
+    head, colon, data, end = found.groups()
     if len(data) > MOST_BYTES:
         return element
     frame = tools().compress(data)
     if len(data) > MOST_TIMES * len(frame):
         return element
-    name = name.replace(b"data", b"zstd")
-    return b"".join((head, name, b'"', b64encode(frame), b'"', following, tail))
+    return b"".join((head, b'"zstd"', colon, b'"', frame, b'"', end))
 
 
-def expand(text: Any) -> bytes:
-    """The data in what an element has under "zstd".
+def expanded(element: bytes) -> bytes:
+    """The element that `framed` was given; any other as it is.
 
     Raises `FrameError`, and `MissingExtraError`.
     """
-    if type(text) is not str:
-        raise FrameError('"zstd" is no text')
+    found = _FRAMED.fullmatch(element)
+    if found is None:
+        return element
+    head, colon, frame, end = found.groups()
+    return b"".join((head, b'"data"', colon, _content(frame), end))
+
+
+def _content(frame: bytes) -> bytes:
     has = tools()
-    try:
-        frame = b64decode(text, validate=True)
-    except ValueError as error:
-        raise FrameError('"zstd" is no base64') from error
     try:
         size = has.content_size(frame)  # -1 where the frame does not say
         if not 0 <= size <= min(MOST_BYTES, MOST_TIMES * len(frame)):

@@ -4,24 +4,22 @@ Strategy: an element with our `id` and `ts` was checked when it was written, so 
 rebuilt from its fields without LangChain's validators, after the same checks (see shapes). Any
 other element was written by release 0.3.0 or by hand and is read the way LangChain reads it.
 Only compact JSON was written by orjson and may be read by it: orjson turns integers of more than
-64 bits into floats, which the standard library's json keeps. Data in a zstd frame is read by the
-parser that its element is read by. Decoding builds LangChain's own
-message classes and nothing else, and runs no code the element could choose.
+64 bits into floats, which the standard library's json keeps. A compressed element is no JSON, and
+is read as the one it was before. Decoding builds LangChain's own message classes and nothing else,
+and runs no code the element could choose.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import orjson
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
-from langchain_google_memorystore_redis._codec.compression import FrameError, expand
+from langchain_google_memorystore_redis._codec.compression import FrameError, expanded
 from langchain_google_memorystore_redis._codec.shapes import (
     SHAPE_OF_TYPE,
-    Shape,
     WrongFieldError,
 )
 
@@ -46,46 +44,31 @@ def decode(element: bytes | str) -> Decoded:
     """
     if isinstance(element, str):
         element = element.encode("utf-8", "surrogatepass")
-    if element.startswith(b'{"type":"'):
+    row: Any = None
+    if is_compact := element.startswith(b'{"type":"'):
         try:
-            decoded = _ours(_row(element, orjson.loads))
+            row = orjson.loads(element)
         except orjson.JSONDecodeError:
-            decoded = None  # the tolerant parser reads it or says what is wrong
-        if decoded is not None:
-            return decoded
-    row = _parse_tolerantly(element)
-    shape = SHAPE_OF_TYPE.get(row["type"])
-    if shape is None:
-        raise UndecodableError(f"unknown message type {row['type']!r:.80}")
-    return _ours(row) or (_as_langchain_reads_it(shape, row["data"]), None, None)
-
-
-def _row(element: bytes, loads: Callable[[bytes], Any]) -> Any:
-    """The parsed element, its data out of the frame if it is in one."""
-    row = loads(element)
-    if type(row) is dict and "data" not in row and "zstd" in row:
-        try:
-            data = expand(row["zstd"])
-        except FrameError as error:
-            raise UndecodableError(str(error)) from error
-        row["data"] = loads(data)
-    return row
-
-
-def _ours(row: Any) -> Decoded | None:
-    """What a row with the envelope of this release holds; None for any other."""
+            is_compact = False  # compressed, or for the tolerant parser
+    if not is_compact:
+        plain = _expanded(element)
+        if plain is not element:
+            return decode(plain)
+        row = _parse_tolerantly(element)
     try:
         shape, fields = SHAPE_OF_TYPE[row["type"]], row["data"]
         entry_id, written_at = row["id"], row["ts"]
+        is_ours = (
+            type(entry_id) is str
+            and type(written_at) is int
+            and 0 <= written_at < _YEAR_10000
+            and type(fields) is dict
+        )
     except (KeyError, TypeError):
-        return None
-    if not (
-        type(entry_id) is str
-        and type(written_at) is int
-        and 0 <= written_at < _YEAR_10000
-        and type(fields) is dict
-    ):
-        return None
+        is_ours = False
+    if not is_ours:
+        foreign = _parse_tolerantly(element) if is_compact else row
+        return _as_langchain_reads_it(foreign), None, None
     try:
         return shape.build(fields), entry_id, written_at
     except WrongFieldError as error:
@@ -94,11 +77,16 @@ def _ours(row: Any) -> Decoded | None:
         ) from error
 
 
+def _expanded(element: bytes) -> bytes:
+    try:
+        return expanded(element)
+    except FrameError as error:
+        raise UndecodableError(str(error)) from error
+
+
 def _parse_tolerantly(element: bytes) -> dict[str, Any]:
     try:
-        row = _row(element, _loads_tolerantly)
-    except UndecodableError:
-        raise
+        row = json.loads(element.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise UndecodableError(f"not JSON that can be read ({type(error).__name__})") from error
     if isinstance(row, dict) and isinstance(row.get("data"), dict):
@@ -107,11 +95,10 @@ def _parse_tolerantly(element: bytes) -> dict[str, Any]:
     raise UndecodableError('not a JSON object with "type" and "data"')
 
 
-def _loads_tolerantly(text: bytes) -> Any:
-    return json.loads(text.decode("utf-8", "surrogatepass"))
-
-
-def _as_langchain_reads_it(shape: Shape, fields: dict[str, Any]) -> BaseMessage:
+def _as_langchain_reads_it(row: dict[str, Any]) -> BaseMessage:
+    shape, fields = SHAPE_OF_TYPE.get(row["type"]), row["data"]
+    if shape is None:
+        raise UndecodableError(f"unknown message type {row['type']!r:.80}")
     try:
         if shape.cls is AIMessageChunk:
             # Its constructor parses the calls out of their chunks again, in a time that grows with

@@ -1,10 +1,10 @@
 """Message to bytes, or a refusal that names the field.
 
-Strategy: orjson writes the element and reads it back; if that gives the same fields, the bytes
-are good. This one comparison catches whatever JSON or orjson would alter in silence (tuples,
-dates, UUIDs, NaN). What it finds goes the slow way through the standard library's json, which
-carries NaN, Infinity, large integers and lone surrogates as release 0.3.0 did, and is checked
-value by value; the first value that would come back different is named.
+Strategy: orjson writes the data and reads it back, unless its types leave no doubt; if that gives
+the same fields, the bytes are good. This one comparison catches whatever JSON or orjson would alter
+in silence (tuples, dates, UUIDs, NaN). What it finds goes the slow way through the standard
+library's json, which carries NaN, Infinity, large integers and lone surrogates as release 0.3.0
+did, and is checked value by value; the first value that would come back different is named.
 """
 
 from __future__ import annotations
@@ -20,8 +20,15 @@ from langchain_google_memorystore_redis._codec.shapes import SHAPES, WrongFieldE
 from langchain_google_memorystore_redis.errors import InvalidMessageError
 
 
-def encode(message: BaseMessage, index: int, entry_id: str, written_at: int) -> bytes:
-    """The element for one message; `written_at` in milliseconds since 1970.
+def ending(entry_id: bytes, written_at: int | None) -> bytes:
+    """What follows the data in an element: the id as JSON has it, milliseconds since 1970."""
+    if written_at is None:
+        return b',"id":"%b"}' % entry_id
+    return b',"id":"%b","ts":%d}' % (entry_id, written_at)
+
+
+def encode(message: BaseMessage, index: int, end: bytes) -> bytes:
+    """The element for one message, which closes with `end`.
 
     Raises `InvalidMessageError` naming `index` and the field for what cannot be read back equal.
     """
@@ -29,7 +36,7 @@ def encode(message: BaseMessage, index: int, entry_id: str, written_at: int) -> 
     if shape is None:
         raise InvalidMessageError(index, None, _unknown_class(message))
     try:
-        fields, only_text = shape.fields_to_store(message)
+        fields, is_plain = shape.fields_to_store(message)
     except WrongFieldError as error:
         name = str(error)
         value = getattr(message, name, None)
@@ -38,15 +45,14 @@ def encode(message: BaseMessage, index: int, entry_id: str, written_at: int) -> 
         ) from error
     try:
         data = orjson.dumps(fields)
-        if only_text or orjson.loads(data) == fields:
+        if is_plain or orjson.loads(data) == fields:
             # Joined, as bytes of their very size. A thousand as orjson leaves them, shrunk from
             # larger ones, took twice as long where the heap had to grow for them: page faults.
-            end = orjson.dumps({"id": entry_id, "ts": written_at})
-            return b"".join((shape.head, data, b",", end[1:]))
+            return b"".join((shape.head, data, end))
     except (TypeError, ValueError, RecursionError):
         pass  # not for orjson: the slow way below either carries it or says what is wrong
-    element = {"type": shape.type, "data": fields, "id": entry_id, "ts": written_at}
-    return _encode_slowly(element, index)
+    # Its spaces tell readers that it is not for orjson.
+    return b'{"type": "%b", "data": %b%b' % (shape.type.encode(), _dump(fields, index), end)
 
 
 def _unknown_class(message: object) -> str:
@@ -59,8 +65,8 @@ def _unknown_class(message: object) -> str:
     )
 
 
-def _encode_slowly(element: dict[str, Any], index: int) -> bytes:
-    for name, value in element["data"].items():
+def _dump(fields: dict[str, Any], index: int) -> bytes:
+    for name, value in fields.items():
         try:
             # What json cannot write becomes null or is left out, and so differs when read back.
             written = json.dumps(value, default=lambda _: None, skipkeys=True)
@@ -79,7 +85,7 @@ def _encode_slowly(element: dict[str, Any], index: int) -> bytes:
                 f"JSON cannot carry this {culprit} so that it comes back equal; convert it to "
                 "str, int, float, list or a dict with str keys",
             )
-    return json.dumps(element).encode()
+    return json.dumps(fields).encode()
 
 
 def _difference(value: Any, stored: Any, path: str) -> tuple[str, str] | None:

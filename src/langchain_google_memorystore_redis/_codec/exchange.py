@@ -21,7 +21,7 @@ from langchain_core.messages import (
     messages_from_dict,
 )
 
-from langchain_google_memorystore_redis._codec.encode import encode
+from langchain_google_memorystore_redis._codec.encode import encode, ending
 from langchain_google_memorystore_redis.errors import InvalidArgumentError
 
 
@@ -83,8 +83,9 @@ def _from_openai(line: bytes, number: int) -> Iterator[Row]:
         raise _wrong(number, f"holds messages that LangChain cannot read: {error}") from error
     for index, message in enumerate(messages):
         place = json.dumps([session_id, index]).encode()
-        entry_id = urlsafe_b64encode(sha256(place).digest()[:9]).decode()
-        yield Row(session_id, index, _without_time(encode(message, index, entry_id, 0)))
+        entry_id = urlsafe_b64encode(sha256(place).digest()[:9])
+        # A time that is not known must not be invented; the entry then reads as one of 0.3.0.
+        yield Row(session_id, index, encode(message, index, ending(entry_id, None)))
 
 
 def from_langchain_redis(documents: Iterable[bytes | str]) -> Iterator[Row]:
@@ -112,7 +113,8 @@ def from_langchain_redis(documents: Iterable[bytes | str]) -> Iterator[Row]:
     for session_id, timestamp, message_id, message in found:
         index = index + 1 if session_id == session else 0
         session = session_id
-        yield Row(session_id, index, encode(message, index, message_id, int(timestamp * 1000)))
+        end = ending(json.dumps(message_id)[1:-1].encode(), int(timestamp * 1000))
+        yield Row(session_id, index, encode(message, index, end))
 
 
 def _each(
@@ -147,12 +149,6 @@ def _is_json_line(element: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return element.endswith(b"}")
-
-
-def _without_time(element: bytes) -> bytes:
-    # A time that is not known must not be invented; the entry then reads as one of release 0.3.0.
-    cut = element.rindex(b',"ts":' if element.endswith(b',"ts":0}') else b', "ts":')
-    return element[:cut] + b"}"
 
 
 def _parse(line: bytes, number: int) -> Mapping[str, Any]:

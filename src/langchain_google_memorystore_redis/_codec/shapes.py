@@ -39,6 +39,9 @@ set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
 set_private = BaseModel.__dict__["__pydantic_private__"].__set__
 _REQUIRED = object()
 
+_PLAIN = frozenset((str, int, bool, type(None)))
+"""Types that orjson writes as they are or refuses; a float may be NaN, which becomes null."""
+
 _MOST_PLANS = 500
 """Elements with ever new field names must not fill the memory."""
 
@@ -154,12 +157,12 @@ class Shape:
         )
 
     def fields_to_store(self, message: BaseMessage) -> tuple[dict[str, Any], bool]:
-        """The checked fields that are not at their defaults, and whether all are plain text.
+        """The checked fields that are not at their defaults, and whether JSON surely carries them.
 
         Raises `WrongFieldError`.
         """
         stored: dict[str, Any] = {}
-        only_text = True
+        is_plain = True
         values = message.__dict__
         for name, default, takes_text in self._fields:
             value = values.get(name, default)
@@ -175,11 +178,13 @@ class Shape:
                 if not self._checks[name](value):
                     raise WrongFieldError(name)
                 stored[name] = value
-                only_text = False
+                is_plain = (
+                    is_plain and kind is dict and _PLAIN.issuperset(map(type, value.values()))
+                )
         if message.__pydantic_extra__:
             stored.update(message.__pydantic_extra__)
-            only_text = False
-        return stored, only_text
+            is_plain = False
+        return stored, is_plain
 
     def build(self, fields: dict[str, Any]) -> BaseMessage:
         """The message with these fields and nothing shared. Raises `WrongFieldError`."""

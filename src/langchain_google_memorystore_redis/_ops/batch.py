@@ -17,7 +17,7 @@ from typing import NamedTuple
 from langchain_core.messages import BaseMessage
 
 from langchain_google_memorystore_redis._codec.compression import compressed
-from langchain_google_memorystore_redis._codec.encode import encode
+from langchain_google_memorystore_redis._codec.encode import encode, ending
 from langchain_google_memorystore_redis.errors import ArgumentTypeError
 
 
@@ -33,9 +33,8 @@ class Batch(NamedTuple):
     """Entries that are stored together or not at all."""
 
     elements: tuple[bytes, ...]
-    ids: Sequence[str]
-    written_at: int
-    """Milliseconds since 1970."""
+    ends: Sequence[bytes]
+    """Id and time of each entry, as they stand in its element."""
     known: int
     """How many messages the writer knew of when the batch was made, -1 if it never looked."""
     compress_min_bytes: int = 0
@@ -50,17 +49,13 @@ class Batch(NamedTuple):
         compress_min_bytes: int = 0,
     ) -> Batch:
         """Encode messages whole; raises `InvalidMessageError` before anything is sent."""
-        if stamp is None:
-            ids, written_at = _new_ids(len(messages)), time.time_ns() // 1_000_000
-        else:
-            ids, written_at = _ids_of(stamp.name, len(messages)), stamp.written_at
-        elements = _encode(messages, ids, written_at, compress_min_bytes)
-        return cls(elements, ids, written_at, known, compress_min_bytes)
+        ends = _new_ends(len(messages)) if stamp is None else _ends_of(stamp, len(messages))
+        elements = _encode(messages, ends, compress_min_bytes)
+        return cls(elements, ends, known, compress_min_bytes)
 
     def holds(self, messages: Sequence[BaseMessage]) -> bool:
         """Whether these messages, as they are now, are what the batch was made of."""
-        again = _encode(messages, self.ids, self.written_at, self.compress_min_bytes)
-        return again == self.elements
+        return _encode(messages, self.ends, self.compress_min_bytes) == self.elements
 
 
 def as_messages(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
@@ -76,27 +71,25 @@ def as_messages(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
 
 
 def _encode(
-    messages: Sequence[BaseMessage], ids: Sequence[str], written_at: int, compress_min_bytes: int
+    messages: Sequence[BaseMessage], ends: Sequence[bytes], compress_min_bytes: int
 ) -> tuple[bytes, ...]:
-    elements = [
-        encode(message, index, entry_id, written_at)
-        for index, (message, entry_id) in enumerate(zip(messages, ids, strict=True))
-    ]
+    elements = tuple(map(encode, messages, range(len(messages)), ends))
     if not compress_min_bytes:
-        return tuple(elements)
+        return elements
     return tuple(
         compressed(element) if len(element) >= compress_min_bytes else element
         for element in elements
     )
 
 
-def _new_ids(count: int) -> list[str]:
+def _new_ends(count: int) -> list[bytes]:
     # 72 random bits each: in a session of a million entries two ids are the same with a chance of
     # one in ten billion. 12 characters (9 bytes), because every entry pays for them.
-    text = urlsafe_b64encode(os.urandom(9 * count)).decode()
-    return [text[start : start + 12] for start in range(0, 12 * count, 12)]
+    ids, now = urlsafe_b64encode(os.urandom(9 * count)), time.time_ns() // 1_000_000
+    return [ending(ids[start : start + 12], now) for start in range(0, 12 * count, 12)]
 
 
-def _ids_of(name: str, count: int) -> list[str]:
-    digests = (hashlib.blake2b(f"{at} {name}".encode(), digest_size=9) for at in range(count))
-    return [urlsafe_b64encode(digest.digest()).decode() for digest in digests]
+def _ends_of(stamp: Stamp, count: int) -> list[bytes]:
+    names = (f"{at} {stamp.name}".encode() for at in range(count))
+    digests = (hashlib.blake2b(name, digest_size=9).digest() for name in names)
+    return [ending(urlsafe_b64encode(digest), stamp.written_at) for digest in digests]
