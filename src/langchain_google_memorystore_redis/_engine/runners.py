@@ -41,8 +41,8 @@ class BlockingRunner(Protocol):
         """Send one operation: one round trip."""
         ...
 
-    def drive(self, flow: Flow[T]) -> T:
-        """Run a flow to its end: as many round trips as it asks for."""
+    def drive(self, flow: Flow[T] | Op[T]) -> T:
+        """Run a flow to its end, as many round trips as it asks for; or one operation."""
         ...
 
 
@@ -53,8 +53,8 @@ class AwaitableRunner(Protocol):
         """Send one operation: one round trip."""
         ...
 
-    async def drive(self, flow: Flow[T]) -> T:
-        """Run a flow to its end: as many round trips as it asks for."""
+    async def drive(self, flow: Flow[T] | Op[T]) -> T:
+        """Run a flow to its end, as many round trips as it asks for; or one operation."""
         ...
 
 
@@ -118,8 +118,10 @@ class Runner:
             except Exception as error:  # noqa: BLE001  (the caller raises it, or tries elsewhere)
                 return [error]
 
-    def drive(self, flow: Flow[T]) -> T:
+    def drive(self, flow: Flow[T] | Op[T]) -> T:
         """Run a flow to its end; what a step raises is raised inside the flow."""
+        if isinstance(flow, Op):
+            return self.run(flow)  # type: ignore[no-any-return]
         answer: Any = None
         resume: Callable[[Any], Step] = flow.send
         while True:
@@ -212,8 +214,10 @@ class AsyncRunner:
                 pipe.execute_command(*op.with_source, **options)
             return list(await pipe.execute(**how))[bool(to) :: 1 + bool(to)]
 
-    async def drive(self, flow: Flow[T]) -> T:
+    async def drive(self, flow: Flow[T] | Op[T]) -> T:
         """Async twin of `Runner.drive`."""
+        if isinstance(flow, Op):
+            return await self.run(flow)
         answer: Any = None
         resume: Callable[[Any], Step] = flow.send
         while True:
@@ -245,7 +249,7 @@ class ThreadRunner:
         """`Runner.run` in a thread."""
         return await asyncio.to_thread(self._runner.run, op)
 
-    async def drive(self, flow: Flow[T]) -> T:
+    async def drive(self, flow: Flow[T] | Op[T]) -> T:
         """`Runner.drive` in a thread: the whole flow in one hop."""
         return await asyncio.to_thread(self._runner.drive, flow)
 
@@ -269,6 +273,6 @@ class NoRunner:
         """Raise `AsyncClientError`."""
         raise self._refuse()
 
-    def drive(self, flow: Flow[T]) -> T:
+    def drive(self, flow: Flow[T] | Op[T]) -> T:
         """Raise `AsyncClientError`."""
         raise self._refuse()

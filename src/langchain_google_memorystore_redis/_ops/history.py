@@ -105,12 +105,13 @@ class HistoryOps:
     compress_min_bytes: int = 0
     """From how many bytes on elements are compressed, 0 for none."""
 
-    def append(self, batch: Batch) -> Flow[int]:
+    def append(self, batch: Batch) -> Flow[int] | Op[int]:
         """Append a batch once; the answer is how many messages there are then."""
         settings = (self.ttl_ms, self.max_messages, batch.known)
         append = _APPEND.op([self.key], (*settings, *batch.elements), int)
-        if not self.replicas_ack:
-            return (yield from ask(append))
+        return self._acknowledged(append) if self.replicas_ack else append
+
+    def _acknowledged(self, append: Op[int]) -> Flow[int]:
         # WAIT asks about the writes of its own connection, so it travels with the append.
         wait = Op(("WAIT", self.replicas_ack, self.replicas_ack_timeout_ms), int)
         try:
