@@ -1,54 +1,101 @@
 """Copies of messages without decoding them again.
 
-Strategy: what decoded messages consist of is written with `marshal`, in memory only, and each
-copy is read from that. It is the fastest deep copy of plain values that Python has, its size is
-known to the byte, and nobody can change it. The loops run in C (docs/decisions/read_cache.md).
+Strategy: text and numbers cannot be changed, so a copy shares them; all else a message consists of
+is its own. `dict.copy` copies the attributes, and what lists and dicts are among them is written
+with `marshal`, in memory only: the fastest deep copy of plain values that Python has. The loops run
+in C (docs/decisions/read_cache.md).
 """
 
 from __future__ import annotations
 
 import marshal
+from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import repeat
+from sys import getsizeof
+from typing import Any
 
 from langchain_core.messages import BaseMessage
 
 from langchain_google_memorystore_redis._codec.shapes import (
-    SHAPE_OF_TYPE,
-    SHAPES,
     set_extra,
     set_fields_set,
     set_private,
     set_values,
 )
 
-_CLASSES = {name: shape.cls for name, shape in SHAPE_OF_TYPE.items()}
+_SHARED = (str, int, float, bool, type(None))
 
 
-def freeze(messages: Sequence[BaseMessage]) -> bytes | None:
-    """What `thaw` makes equal messages of; None if it cannot be written (nested too deeply)."""
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What `thaw` makes messages of; nobody else may have it."""
+
+    classes: list[type[BaseMessage]]
+    values: list[dict[str, Any]]
+    """The attributes of each message, None where one is a list or a dict."""
+    fields_set: list[frozenset[str]]
+    places: dict[str, array[int]]
+    """By the name of such an attribute: which messages have it."""
+    rest: bytes
+    """Marshalled: by that name, the attributes themselves; by message, fields that are extra."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        held = sum(map(getsizeof, (self.rest, *self.places.values(), *self.values)))
+        texts = (value for values in self.values for value in values.values())
+        return held + sum(getsizeof(text) for text in texts if type(text) is str)
+
+
+def freeze(messages: Sequence[BaseMessage]) -> Frozen | None:
+    """What `thaw` makes equal messages of; None for what is nested too deeply."""
+    values: list[dict[str, Any]] = []
+    places: dict[str, array[int]] = {}
+    own: dict[str, list[Any]] = {}
+    for index, message in enumerate(messages):
+        shared = {}
+        for name, value in message.__dict__.items():
+            if type(value) in _SHARED:
+                shared[name] = value
+            else:
+                shared[name] = None
+                places.setdefault(name, array("I")).append(index)
+                own.setdefault(name, []).append(value)
+        values.append(shared)
+    found = ((index, message.__pydantic_extra__) for index, message in enumerate(messages))
+    extra = {index: fields for index, fields in found if fields}
     try:
-        return marshal.dumps(
-            (
-                [SHAPES[type(message)].type for message in messages],
-                [message.__dict__ for message in messages],
-                [message.__pydantic_fields_set__ for message in messages],
-                [message.__pydantic_extra__ for message in messages],
-            )
-        )
+        rest = marshal.dumps((own, extra))
     except ValueError:
         return None
+    classes = [type(message) for message in messages]
+    return Frozen(classes, values, _fields_set(messages), places, rest)
 
 
-def thaw(frozen: bytes) -> list[BaseMessage]:
-    """New messages, which share nothing with any others."""
-    types, values, fields_set, extra = marshal.loads(frozen)  # noqa: S302 (never leaves the process)
-    messages: list[BaseMessage] = list(map(object.__new__, map(_CLASSES.__getitem__, types)))
+def _fields_set(messages: Iterable[BaseMessage]) -> list[frozenset[str]]:
+    once: dict[frozenset[str], frozenset[str]] = {}  # there are few different ones
+    every = (frozenset(message.__pydantic_fields_set__) for message in messages)
+    return [once.setdefault(names, names) for names in every]
+
+
+def thaw(frozen: Frozen) -> list[BaseMessage]:
+    """New messages, which share nothing that can change with any others."""
+    own, extra = marshal.loads(frozen.rest)  # noqa: S302 (never leaves the process)
+    values = list(map(dict.copy, frozen.values))
+    for name, found in own.items():
+        for index, value in zip(frozen.places[name], found, strict=True):
+            values[index][name] = value
+    messages: list[BaseMessage] = list(map(object.__new__, frozen.classes))
+    extras: list[dict[str, Any]] = [{} for _ in messages]
+    for index, fields in extra.items():
+        extras[index] = fields
     for pairs in (
         map(set_values, messages, values),
-        map(set_fields_set, messages, fields_set),
-        map(set_extra, messages, extra),
+        map(set_fields_set, messages, map(set, frozen.fields_set)),
+        map(set_extra, messages, extras),
         map(set_private, messages, repeat(None)),
     ):
         deque(pairs, maxlen=0)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from langchain_core.messages import BaseMessage
 
-from langchain_google_memorystore_redis._codec.copies import freeze, thaw
+from langchain_google_memorystore_redis._codec.copies import Frozen, freeze, thaw
 from langchain_google_memorystore_redis._codec.decode import Decoded
 from langchain_google_memorystore_redis._engine.op import Flow
 from langchain_google_memorystore_redis._ops.history import Cursor, HistoryOps, Page
@@ -31,12 +31,14 @@ _OVERHEAD = 500
 """Bytes of Python's own objects a session."""
 
 
-@dataclass(frozen=True, slots=True)
 class _Chunk:
     """Messages in a row."""
 
-    frozen: bytes
-    count: int
+    __slots__ = ("count", "frozen", "size")
+
+    def __init__(self, frozen: Frozen) -> None:
+        self.frozen, self.size = frozen, frozen.size
+        self.count = len(frozen.classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,15 @@ class Held:
     @property
     def size(self) -> int:
         """Bytes."""
-        frozen = sum(len(chunk.frozen) for chunk in self.chunks)
-        return frozen + sum(map(len, self.proof)) + _OVERHEAD
+        return sum(chunk.size for chunk in self.chunks) + sum(map(len, self.proof)) + _OVERHEAD
 
     def messages(self) -> list[BaseMessage]:
         """Copies of what is held."""
-        copies = [message for chunk in self.chunks for message in thaw(chunk.frozen)]
-        return copies[self.skip :]
+        copies: list[BaseMessage] = []
+        for chunk in self.chunks:
+            copies += thaw(chunk.frozen)
+        del copies[: self.skip]
+        return copies
 
     def less(self, dropped: int) -> Held:
         """Without the first `dropped`."""
@@ -88,7 +92,7 @@ class Held:
         frozen = freeze(messages)
         if frozen is None:
             return None
-        chunks.append(_Chunk(frozen, len(messages)))
+        chunks.append(_Chunk(frozen))
         return Held(tuple(chunks), skip, _newest((*self.proof, *elements[:known])))
 
     def end_in(self, elements: Sequence[bytes], first: int) -> int | None:
@@ -116,6 +120,7 @@ class ReadCache:
 
     Args:
         max_bytes: how much it may hold; over that, the sessions read longest ago are forgotten.
+            A message takes about 1.7 times what it takes in the server.
 
     Give one to the histories of a process, or to a single history that is read again and again:
     `messages` then asks the server for what follows the messages remembered, in the same one
@@ -216,7 +221,8 @@ def read_on(ops: HistoryOps, cache: ReadCache) -> Flow[list[BaseMessage]]:
         elements = (yield from _ask(ops, 0)) if start else elements
         held, start = Held(), 0
     rows = list(ops.decode_page(Page(elements, start)))
-    whole = held.messages() + [row[0] for row in rows]
+    whole = held.messages()
+    whole += [row[0] for row in rows]
     if len(rows) == len(elements):  # nothing was skipped, so rows are where their elements are
         cache._put(ops.key, held.more(elements, rows))
     return whole
