@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import redis
 
-from benchmarks import page, plots, savers, screen
+from benchmarks import page, placement, plots, savers, screen
 from benchmarks.contestants import CONTESTANTS, HISTORIES, ROOT, SAVERS
 from benchmarks.crew import Crew
 from benchmarks.measurements import IMPORT_ROUNDS, MEASUREMENTS, MEMORY, SERVER_TIME_ROUNDS, grouped
@@ -81,14 +81,15 @@ def _server(options: argparse.Namespace) -> Iterator[str]:
 
 
 @contextmanager
-def _slow_link(port: int) -> Iterator[str]:
-    """The URL of the same server, a millisecond away."""
+def _slow_link(port: int) -> Iterator[tuple[str, int]]:
+    """The URL of the same server, a millisecond away, and the process that is in between."""
     command = [sys.executable, "-m", "tests.faults", str(port), "--latency", str(_LATENCY)]
     proxy = subprocess.Popen(  # noqa: S603 - this repository's own proxy
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
     try:
-        yield f"redis://127.0.0.1:{proxy.stdout.readline().strip() if proxy.stdout else 0}"
+        own = proxy.stdout.readline().strip() if proxy.stdout else "0"
+        yield f"redis://127.0.0.1:{own}", proxy.pid
     finally:
         proxy.communicate()  # closes its input, at whose end it ends
 
@@ -133,13 +134,16 @@ def _run(options: argparse.Namespace, wanted: list[str]) -> dict[str, Any]:
         client = redis.Redis.from_url(url, protocol=2, decode_responses=True)
         stack.callback(client.close)
         modules = frozenset(module["name"] for module in client.module_list())
-        urls = {"loopback": url, "1 ms": stack.enter_context(_slow_link(port))}
+        slow_url, link = stack.enter_context(_slow_link(port))
+        urls = {"loopback": url, "1 ms": slow_url}
+        apart = placement.keep_apart(client.info("server")["process_id"], link)
         screen.say("Starting the contestants; the first time, their environments are made.")
         crew = stack.enter_context(Crew(HISTORIES if set(wanted) - {"savers"} else (), modules))
         agents = stack.enter_context(Crew(SAVERS if "savers" in wanted else (), modules))
         versions = {n: worker.versions for n, worker in (crew.workers | agents.workers).items()}
         absent = crew.absent | agents.absent
-        results = {"about": _about(client), "versions": versions, "absent": absent}
+        about = _about(client) | {"server has a processor of its own": apart}
+        results = {"about": about, "versions": versions, "absent": absent}
         results |= {"times": {}, "memory": {}}
         planned = _steps(crew, wanted, options.quick) + _saver_steps(agents, options.quick)
         tick = stack.enter_context(screen.progress(planned))

@@ -62,7 +62,7 @@ def _appends() -> Iterator[Measurement]:
 
 def _reads() -> Iterator[Measurement]:
     yield Measurement("read 1,000", "read", n=2, rounds=15)
-    yield Measurement("read 1,000 again", "reread", n=2, rounds=15)
+    yield Measurement("read 1,000 again", "reread", n=6, rounds=15)
     yield Measurement("read 1,000 at 1 ms", "read", link=SLOW, n=2, rounds=7, in_quick=False)
     yield Measurement(
         "read 1,000 again at 1 ms", "reread", link=SLOW, n=2, rounds=7, in_quick=False
