@@ -95,6 +95,9 @@ def outbox_of(client: object) -> Outbox:
     """The outbox of a client, which lives as long as the client does."""
     with _LOCK:
         try:
-            return _OUTBOXES.setdefault(client, Outbox())
+            outbox = _OUTBOXES.get(client)
+            if outbox is None:
+                outbox = _OUTBOXES[client] = Outbox()
+            return outbox
         except TypeError:  # an object of the user's own that cannot be held weakly
             return Outbox()
