@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from benchmarks import page, tables
-from benchmarks.contestants import CONTESTANTS, requirements
+from benchmarks.contestants import CONTESTANTS, ROOT, requirements
 from benchmarks.crew import Crew, Worker, WorkerError
 from benchmarks.measurements import MEASUREMENTS, MEMORY
 from benchmarks.run import _outermost
@@ -49,6 +53,34 @@ def test_server_time_counts_what_runs_inside_a_script_or_transaction_once() -> N
     transaction = {"multi": (300, 300), "exec": (300, 2_700), "rpush": (300, 900)}
     plain = {"rpush": (600, 900), "expire": (600, 600), "config|resetstat": (1, 50)}
     assert [_outermost(each) for each in (script, transaction, plain)] == [20, 10, 5]
+
+
+# Placement
+
+ASK_WHERE = """
+import json, os, subprocess, sys
+from benchmarks.placement import everywhere, keep_apart
+
+server = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+apart = keep_apart(server.pid)
+where = lambda process: sorted(os.sched_getaffinity(process))
+with everywhere():
+    meanwhile = where(0)
+print(json.dumps([apart, where(server.pid), where(0), meanwhile]))
+server.communicate()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux alone can place processes")
+def test_servers_have_a_processor_to_themselves_where_there_are_two() -> None:
+    processors = sorted(os.sched_getaffinity(0))
+    asked = subprocess.run(
+        [sys.executable, "-c", ASK_WHERE], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    *placed, meanwhile = json.loads(asked.stdout)
+    others, own = processors[:-1], processors[-1:]
+    assert placed == ([True, own, others] if others else [False, processors, processors])
+    assert set(processors) <= set(meanwhile)
 
 
 # Verdicts and tables
