@@ -89,6 +89,8 @@ def test_copies_are_equal_and_share_nothing() -> None:
     for one, two, sample in zip(first, second, samples, strict=True):
         assert one.model_fields_set == sample.model_fields_set
         assert one.model_extra == sample.model_extra
+        assert one.model_extra is not two.model_extra
+        assert list(one.__dict__) == list(sample.__dict__)
         for name, value in one.__dict__.items():
             if isinstance(value, (dict, list)):
                 assert value is not two.__dict__[name]
