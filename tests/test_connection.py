@@ -207,12 +207,16 @@ async def test_an_auth_string_logs_in(
         assert await done(client.ping()) is True
 
 
-async def test_a_wrong_password_is_said_to_be_wrong(way: Way, servers: Servers) -> None:
+async def test_a_wrong_password_is_tried_once_and_said_to_be_wrong(
+    way: Way, servers: Servers
+) -> None:
     with (
         Server(servers.engine("redis-7.0"), "--requirepass", "right") as server,
-        pytest.raises(AuthenticationError),
+        redis.Redis(port=server.port, password="right", protocol=2) as operator,
     ):
-        await way(server.url, password="wrong")
+        with pytest.raises(AuthenticationError):
+            await way(server.url, password="wrong")
+        assert [entry["count"] for entry in operator.acl_log()] == [1]
 
 
 async def test_a_user_without_administrative_commands_is_served(

@@ -65,12 +65,13 @@ def connect(
 
     What differs from redis-py's defaults: RESP2; 5 seconds for a reply and for connecting; what
     fails is tried four times more with jittered, growing pauses, so a server that refuses is
-    reported after some 2 seconds and one that is silent after 27; after a failover that leaves a
-    connection on a read-only server, it is opened anew and the command repeated. A pool opens at
-    most 50 connections (`max_connections`) and lets a caller wait up to 20 seconds (`timeout`)
-    for a free one. In a cluster it is 100 a node, and one more is a `MaxConnectionsError`; the
-    topology is asked of the discovery endpoint only, and shards that are away leave the others
-    usable; while one fails over, commands to it may raise a `ConnectionError`.
+    reported after some 2 seconds and one that is silent after 27, but a wrong password at once;
+    after a failover that leaves a connection on a read-only server, it is opened anew and the
+    command repeated. A pool opens at most 50 connections (`max_connections`) and lets a caller
+    wait up to 20 seconds (`timeout`) for a free one. In a cluster it is 100 a node, and one more
+    is a `MaxConnectionsError`; the topology is asked of the discovery endpoint only, and shards
+    that are away leave the others usable; while one fails over, commands to it may raise a
+    `ConnectionError`.
 
     With `cluster` given, `Redis` and asyncio clients send nothing yet; otherwise one connection
     is opened and closed: 1 round trip, and 1 for logging in. Raises `InvalidArgumentError` for

@@ -66,10 +66,15 @@ class AsyncRetry(RedisAsyncRetry):
 
 
 def _told(fail: Callable[..., Any]) -> Callable[..., Any]:
-    """`fail`, which may be a coroutine function, after the log has been told of the error."""
+    """`fail`, which may be a coroutine function, after the log has been told of the error.
+
+    Ends the trying when the server does not know the user or the password: it will not, either.
+    """
 
     def tell(error: Exception, *failures: int) -> Any:
         _logger.warning("A try failed: %s: %s", type(error).__name__, error)
+        if isinstance(error, redis.AuthenticationError):
+            raise error
         return fail(error, *failures)
 
     return tell
