@@ -18,6 +18,7 @@ from langgraph.checkpoint.base.id import uuid6
 from langchain_google_memorystore_redis import MemorystoreSaver
 from tests.plugins.clients import TARGETS, Target, asyncio_client
 
+Saver = BaseCheckpointSaver[str]
 WAYS = ("async", "sync", "thread")
 
 
@@ -84,7 +85,7 @@ async def opened(
     way: str,
     client_options: Mapping[str, Any] | None = None,
     **options: Any,
-) -> AsyncIterator[BaseCheckpointSaver[str]]:
+) -> AsyncIterator[Saver]:
     """A saver to be used by its async methods, whichever of WAYS that takes."""
     if way == "async":
         async with asyncio_client(target, port, **(client_options or {})) as made:
@@ -122,7 +123,7 @@ def checkpoint_of(versions: Mapping[str, Any] | None = None, **values: Any) -> C
 
 
 async def grow(
-    saver: BaseCheckpointSaver[str], thread_id: str, count: int, namespace: str = ""
+    saver: Saver, thread_id: str, count: int, namespace: str = ""
 ) -> list[RunnableConfig]:
     """A thread in which channel `step` changes with every checkpoint and `fixed` never does."""
     config: RunnableConfig = config_of(thread_id, namespace)
@@ -137,7 +138,7 @@ async def grow(
     return configs
 
 
-async def steps(saver: BaseCheckpointSaver[str], *args: Any, **options: Any) -> list[int]:
+async def steps(saver: Saver, *args: Any, **options: Any) -> list[int]:
     """What a listing gives, by step."""
     return [found.metadata["step"] async for found in saver.alist(*args, **options)]
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from tests.plugins.clients import Target
 from tests.plugins.servers import Servers
-from tests.savers import PAIRS, Pair, opened
-
-Saver = BaseCheckpointSaver[str]
+from tests.savers import PAIRS, Pair, Saver, opened
 
 
 @pytest.fixture(params=PAIRS, ids=str)

@@ -7,19 +7,11 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
-from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.types import ERROR, INTERRUPT
 
 from langchain_google_memorystore_redis._ops import checkpoint as ops
-from tests.savers import (
-    checkpoint_of,
-    config_of,
-    grow,
-    steps,
-    stored,
-)
+from tests.savers import Saver, checkpoint_of, config_of, grow, steps, stored
 
-Saver = BaseCheckpointSaver[str]
 ODD_IDS = ["a", "a:b", "a}", "{a}", "{", "a\0b", "a\1b", "a\2", "ü", "日本", "%7B", "*", " ", "a/b"]
 
 

@@ -11,29 +11,17 @@ import pytest
 import redis
 import redis.asyncio
 from langchain_core.messages import HumanMessage
-from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from langchain_google_memorystore_redis import (
-    MemorystoreSaver,
-)
+from langchain_google_memorystore_redis import MemorystoreSaver
 from langchain_google_memorystore_redis._ops import checkpoint as ops
 from langchain_google_memorystore_redis._ops.checkpoint_pages import Place
 from tests.faults import ClusterProxy, Proxy
 from tests.plugins.clients import Target
 from tests.plugins.faults import ProxyBefore
 from tests.plugins.servers import Servers
-from tests.savers import (
-    checkpoint_of,
-    config_of,
-    grow,
-    keys_of,
-    opened,
-    steps,
-)
+from tests.savers import Saver, checkpoint_of, config_of, grow, keys_of, opened, steps
 from tests.servers.processes import Server
-
-Saver = BaseCheckpointSaver[str]
 
 
 @pytest.fixture(params=[Target("redis-7.0"), Target("valkey-9.1", cluster=True)], ids=str)

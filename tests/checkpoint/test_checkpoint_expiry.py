@@ -9,19 +9,17 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
-from langgraph.checkpoint.base import BaseCheckpointSaver
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from langchain_google_memorystore_redis import (
-    MemorystoreSaver,
-)
+from langchain_google_memorystore_redis import MemorystoreSaver
 from tests.plugins.clients import Target, asyncio_client
 from tests.plugins.servers import Servers
 from tests.savers import (
     Awaited,
     Pair,
+    Saver,
     checkpoint_of,
     config_of,
     grow,
@@ -31,7 +29,6 @@ from tests.savers import (
 )
 from tests.servers.processes import Server
 
-Saver = BaseCheckpointSaver[str]
 Open = Callable[..., Saver]
 LOST = (redis.ConnectionError, redis.TimeoutError)
 

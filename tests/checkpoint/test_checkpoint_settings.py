@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
-from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from langchain_google_memorystore_redis import (
@@ -17,16 +16,8 @@ from langchain_google_memorystore_redis import (
 )
 from tests.plugins.clients import TARGETS, Target
 from tests.plugins.servers import Servers
-from tests.savers import (
-    WAYS,
-    checkpoint_of,
-    config_of,
-    grow,
-    opened,
-    steps,
-)
+from tests.savers import WAYS, checkpoint_of, config_of, grow, opened, steps
 
-Saver = BaseCheckpointSaver[str]
 each_target = pytest.mark.parametrize("target", TARGETS, ids=str)
 
 

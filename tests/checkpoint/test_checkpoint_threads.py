@@ -19,15 +19,7 @@ from langchain_google_memorystore_redis import (
 )
 from langchain_google_memorystore_redis._ops import checkpoint as ops
 from langchain_google_memorystore_redis._ops import checkpoint_delta
-from tests.savers import (
-    checkpoint_of,
-    config_of,
-    grow,
-    steps,
-    stored,
-)
-
-Saver = BaseCheckpointSaver[str]
+from tests.savers import Saver, checkpoint_of, config_of, grow, steps, stored
 
 
 async def test_pruning_keeps_the_newest_and_frees_what_nothing_refers_to(

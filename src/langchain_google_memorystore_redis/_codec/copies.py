@@ -41,13 +41,13 @@ class Frozen:
     """By the name of such an attribute: which messages have it."""
     rest: bytes
     """Marshalled: by that name, the attributes themselves; by message, fields that are extra."""
+    size: int
+    """Bytes, about."""
 
     @property
-    def size(self) -> int:
-        """Bytes, about."""
-        held = sum(map(getsizeof, (self.rest, *self.places.values(), *self.values)))
-        texts = (value for values in self.values for value in values.values())
-        return held + sum(getsizeof(text) for text in texts if type(text) is str)
+    def count(self) -> int:
+        """How many messages it is of."""
+        return len(self.classes)
 
 
 def freeze(messages: Sequence[BaseMessage]) -> Frozen | None:
@@ -72,7 +72,13 @@ def freeze(messages: Sequence[BaseMessage]) -> Frozen | None:
     except ValueError:
         return None
     classes = [type(message) for message in messages]
-    return Frozen(classes, values, _fields_set(messages), places, rest)
+    size = sum(map(getsizeof, (rest, *places.values(), *values))) + _size_of_texts(values)
+    return Frozen(classes, values, _fields_set(messages), places, rest, size)
+
+
+def _size_of_texts(values: Iterable[dict[str, Any]]) -> int:
+    each = (value for shared in values for value in shared.values())
+    return sum(getsizeof(value) for value in each if type(value) is str)
 
 
 def _fields_set(messages: Iterable[BaseMessage]) -> list[frozenset[str]]:

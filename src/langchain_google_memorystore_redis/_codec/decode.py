@@ -18,10 +18,7 @@ import orjson
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
 from langchain_google_memorystore_redis._codec.compression import FrameError, expanded
-from langchain_google_memorystore_redis._codec.shapes import (
-    SHAPE_OF_TYPE,
-    WrongFieldError,
-)
+from langchain_google_memorystore_redis._codec.shapes import SHAPE_OF_TYPE, WrongFieldError
 
 _YEAR_10000 = 253_402_300_800_000
 

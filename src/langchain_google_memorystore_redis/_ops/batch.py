@@ -73,9 +73,12 @@ def as_messages(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
 def _encode(
     messages: Sequence[BaseMessage], ends: Sequence[bytes], compress_min_bytes: int
 ) -> tuple[bytes, ...]:
-    elements = tuple(map(encode, messages, range(len(messages)), ends))
+    elements = [
+        encode(message, index, end)
+        for index, (message, end) in enumerate(zip(messages, ends, strict=True))
+    ]
     if not compress_min_bytes:
-        return elements
+        return tuple(elements)
     return tuple(
         compressed(element) if len(element) >= compress_min_bytes else element
         for element in elements

@@ -31,21 +31,12 @@ _OVERHEAD = 500
 """Bytes of Python's own objects a session."""
 
 
-class _Chunk:
-    """Messages in a row."""
-
-    __slots__ = ("count", "frozen", "size")
-
-    def __init__(self, frozen: Frozen) -> None:
-        self.frozen, self.size = frozen, frozen.size
-        self.count = len(frozen.classes)
-
-
 @dataclass(frozen=True, slots=True)
 class Held:
     """What one read found: the first messages of a session."""
 
-    chunks: tuple[_Chunk, ...] = ()
+    chunks: tuple[Frozen, ...] = ()
+    """Messages in a row each."""
     skip: int = 0
     """How many messages at the front of the chunks the session has dropped."""
     proof: tuple[bytes, ...] = ()
@@ -65,7 +56,7 @@ class Held:
         """Copies of what is held."""
         copies: list[BaseMessage] = []
         for chunk in self.chunks:
-            copies += thaw(chunk.frozen)
+            copies += thaw(chunk)
         del copies[: self.skip]
         return copies
 
@@ -86,13 +77,13 @@ class Held:
         messages = [row[0] for row in rows[:known]]
         # Small chunks are joined, so that there are few of them however often a little is added.
         while chunks and chunks[-1].count <= 2 * len(messages):
-            messages = thaw(chunks.pop().frozen) + messages
+            messages = thaw(chunks.pop()) + messages
         if skip and not chunks:
             messages, skip = messages[skip:], 0
         frozen = freeze(messages)
         if frozen is None:
             return None
-        chunks.append(_Chunk(frozen))
+        chunks.append(frozen)
         return Held(tuple(chunks), skip, _newest((*self.proof, *elements[:known])))
 
     def end_in(self, elements: Sequence[bytes], first: int) -> int | None:
