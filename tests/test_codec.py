@@ -26,6 +26,7 @@ from langchain_google_memorystore_redis._codec.compression import framed
 from langchain_google_memorystore_redis._codec.decode import UndecodableError, decode
 from langchain_google_memorystore_redis._codec.encode import encode, ending
 from langchain_google_memorystore_redis._codec.shapes import SHAPES
+from tests.hostile import before_deep_recursion
 from tests.samples import one_of_each
 
 TEXT = st.text(st.characters(), max_size=20)
@@ -188,6 +189,7 @@ def test_what_is_stored_is_langchains_own_form_less_the_defaults() -> None:
 
 
 def test_nesting_beyond_what_orjson_writes_comes_back_equal_or_is_refused() -> None:
+    before_deep_recursion()
     for depth in (100, 253, 300, 400):
         value: list[Any] = []
         for _ in range(depth):

@@ -22,7 +22,15 @@ from langchain_google_memorystore_redis import (
     MemorystoreChatMessageHistory,
 )
 from langchain_google_memorystore_redis._codec.decode import UndecodableError, decode
-from tests.hostile import MARKERS, Mutator, assert_plain, outcome, run, valid_elements
+from tests.hostile import (
+    MARKERS,
+    Mutator,
+    assert_plain,
+    before_deep_recursion,
+    outcome,
+    run,
+    valid_elements,
+)
 from tests.plugins.clients import Target
 from tests.plugins.doors import Door
 
@@ -80,6 +88,7 @@ def test_every_prefix_of_an_element_is_refused_whoever_wrote_it() -> None:
     ids=lambda field: f"{field[:6]}...{len(field)}",
 )
 def test_a_json_bomb_goes_off_without_harm(field: str) -> None:
+    before_deep_recursion()
     for envelope in ('"id":"a","ts":1', '"a":0'):
         for place in ("content", "additional_kwargs", "extra"):
             text = f'{{"type":"human","data":{{"content":"x","{place}":{field}}},{envelope}}}'

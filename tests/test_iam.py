@@ -212,6 +212,16 @@ async def test_many_tasks_wait_for_one_fetch_and_the_loop_runs_on(endpoint: Toke
     assert endpoint.fetches == 1
 
 
+def test_a_thread_that_looked_before_the_fetch_ended_does_not_fetch_again(
+    endpoint: TokenEndpoint,
+) -> None:
+    provider = IamCredentialProvider(endpoint.credentials())
+    state = provider._credentials.token_state.name
+    provider.get_credentials()
+    assert provider._fetch_once(state) is None
+    assert endpoint.fetches == 1
+
+
 def test_a_valid_token_is_not_fetched_again(endpoint: TokenEndpoint) -> None:
     provider = IamCredentialProvider(endpoint.credentials())
     assert {provider.get_credentials() for _ in range(5)} == {("default", "token-1")}
@@ -320,7 +330,7 @@ def test_a_forked_worker_does_not_wait_for_a_fetch_of_its_parent(endpoint: Token
         credentials = google.oauth2.credentials.Credentials(
             None, refresh_token="r", token_uri=sys.argv[1], client_id="c", client_secret="s")
         provider = IamCredentialProvider(credentials)
-        provider._fetch_once()  # it is held up
+        provider._fetch_once("INVALID")  # it is held up
         sys.stdin.readline()
         child = os.fork()
         signal.alarm(30)  # rather than wait for ever

@@ -83,17 +83,19 @@ class IamCredentialProvider(CredentialProvider):
         """The fetch to wait for, or None; starts one early when the token is near its end."""
         state = self._credentials.token_state.name
         if state == "INVALID":
-            return self._fetch_once()
+            return self._fetch_once(state)
         if state == "STALE" and time.monotonic() >= self._next_early_fetch:
             self._next_early_fetch = time.monotonic() + _PAUSE
-            self._fetch_once()
+            self._fetch_once(state)
         return None
 
-    def _fetch_once(self) -> Future[None]:
-        """The fetch under way, or a new one."""
+    def _fetch_once(self, state: str) -> Future[None] | None:
+        """The fetch under way, or a new one unless the token is no longer in this state."""
         with self._lock:
             forked = self._fetching_process != os.getpid()  # then its thread is not here
             if self._fetch is None or self._fetch.done() or forked:
+                if self._credentials.token_state.name != state:
+                    return None  # a fetch has ended since the caller looked
                 self._fetching_process = os.getpid()
                 self._fetch = Future()
                 self._fetch.set_running_or_notify_cancel()  # a waiter's end cancels it no more
