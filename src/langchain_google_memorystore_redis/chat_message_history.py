@@ -57,7 +57,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         cache: a `ReadCache`, with which reading all messages again moves and decodes new ones only.
         compress: "zstd" stores messages of `compress_min_bytes` of JSON and more compressed, where
             that makes them smaller (extra `zstd`). Every history of this package with the extra
-            reads them; release 0.3.0 cannot, and raises KeyError.
+            reads them; release 0.3.0 cannot, and raises UnicodeDecodeError.
         on_corrupt: what a read does with an element that is no message: "raise" a
             `CorruptEntryError`, or "skip" it with a warning in the log.
 
