@@ -229,6 +229,18 @@ def test_a_reader_that_remembers_notices_a_server_restarted_empty(servers: Serve
 
 
 @pytest.mark.parametrize("target", VALKEY, ids=str)
+async def test_a_large_message_that_comes_again_proves_nothing_alone(door: Door, raw: Any) -> None:
+    key, large = f"{door.prefix}session", HumanMessage("x" * 5000)
+    history = door.open(cache=ReadCache())
+    await history.add_messages([HumanMessage("first"), HumanMessage("second"), large])
+    await history.messages()
+    element = raw.lindex(key, -1)
+    raw.ltrim(key, 0, 0)
+    await door.open().add_messages([HumanMessage("other")])
+    raw.rpush(key, element)  # as when its append is repeated
+    assert await history.messages() == [HumanMessage("first"), HumanMessage("other"), large]
+
+
 def test_the_sessions_read_longest_ago_are_forgotten(client: Any, prefix: str) -> None:
     cache = ReadCache(max_bytes=20_000)
     sessions = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -14,9 +15,11 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_google_memorystore_redis import (
     ArgumentTypeError,
     InvalidArgumentError,
+    InvalidMessageError,
     MemorystoreChatMessageHistory,
     NotReplicatedError,
 )
+from langchain_google_memorystore_redis._ops import outbox
 from tests.faults import (
     CUT_AFTER_PARTIAL_REPLY,
     CUT_BEFORE,
@@ -116,6 +119,71 @@ async def test_a_cancelled_append_can_be_repeated(prefix: str, proxy: Proxy) -> 
         assert proxy.injected[STALL] == 1
         await history.aadd_messages(messages)
         assert await history.aget_messages() == [*turn(), *turn()]
+
+
+async def test_a_repeat_is_found_among_all_that_others_wrote_since(
+    impatient: Door, proxy: Proxy, servers: Servers
+) -> None:
+    with redis.Redis(port=servers.standalone("valkey-9.1").port) as client:
+        others = Door(client, by_async=False, prefix=impatient.prefix).open(max_messages=500)
+        await others.add_messages([HumanMessage(str(number)) for number in range(500)])
+        history, message = impatient.open(), HumanMessage("once")
+        await history.messages()
+        proxy.inject(DROP_REPLY, on="EVALSHA")
+        with pytest.raises(redis.ConnectionError):
+            await history.add_messages([message])
+        # Their trims keep the length, and the writer learns it anew.
+        await others.add_messages([HumanMessage(str(number)) for number in range(100)])
+        await history.messages()
+        await history.add_messages([message])
+        assert [m.content for m in await others.messages()].count("once") == 1
+
+
+async def test_a_repeat_that_is_refused_can_be_repeated_when_mended(
+    impatient: Door, proxy: Proxy
+) -> None:
+    history, messages = impatient.open(), turn()
+    await history.add_messages([HumanMessage("before")])
+    proxy.inject(DROP_REPLY, on="EVALSHA")
+    with pytest.raises(redis.ConnectionError):
+        await history.add_messages(messages)
+    messages[1].content = 5  # type: ignore[assignment]
+    with pytest.raises(InvalidMessageError, match="content"):
+        await history.add_messages(messages)
+    messages[1].content = "!"
+    await history.add_messages(messages)
+    assert await history.messages() == [HumanMessage("before"), *turn()]
+
+
+async def test_an_object_is_a_new_message_when_the_append_of_it_failed_long_ago(
+    impatient: Door, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history, greeting = impatient.open(), AIMessage("Hello!")
+    await history.add_messages([HumanMessage("before")])
+    monkeypatch.setattr(outbox, "_MOST_SECONDS", 0)
+    proxy.inject(DROP_REPLY, on="EVALSHA")
+    with pytest.raises(redis.ConnectionError):
+        await history.add_messages([greeting])
+    await history.add_messages([greeting])
+    assert await history.messages() == [HumanMessage("before"), greeting, greeting]
+
+
+def test_what_an_outage_leaves_to_repeat_is_bounded() -> None:
+    down = redis.Redis(port=1, retry=NO_RETRY)
+    history = MemorystoreChatMessageHistory(down, "s")
+    large = [HumanMessage(str(number) * 2_000_000) for number in range(10)]
+    tracemalloc.start()
+    for _ in range(6):
+        for message in large:
+            with pytest.raises(redis.ConnectionError):
+                history.add_message(message.model_copy())
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 20e6 < held < 80e6
+    with pytest.raises(redis.ConnectionError):
+        history.add_message(HumanMessage("x" * 70_000_000))
+    assert history._outbox._bytes > 70_000_000
+    assert len(history._outbox._unconfirmed) == 1
 
 
 @pytest.mark.parametrize(

@@ -240,8 +240,8 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         `NotReplicatedError` (see `replicas_ack`).
 
         If it raises an error of the connection, the batch may or may not be stored. Call it
-        again with the same message objects, unchanged, on this or another history object of
-        the session with the same client: the batch is then stored once.
+        again within ten minutes with the same message objects, unchanged, on this or another
+        history object of the session with the same client: the batch is then stored once.
 
         Example:
             >>> from langchain_core.messages import AIMessage, HumanMessage
@@ -279,10 +279,12 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             >>> history.truncate(len(history) - 1)
         """
         self._sync.run(self._ops.truncate(not_negative("length", length)))
+        self._forget()
 
     async def atruncate(self, length: int) -> None:
         """Async twin of `truncate`."""
         await self._async.run(self._ops.truncate(not_negative("length", length)))
+        self._forget()
 
     def copy(self, session_id: str, length: int | None = None) -> MemorystoreChatMessageHistory:
         """Branch: copy the first `length` messages (None: all) to a new session, and return it.

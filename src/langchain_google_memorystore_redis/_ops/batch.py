@@ -1,8 +1,7 @@
 """A batch of messages on its way to the server.
 
 Strategy: everything that makes a batch itself is fixed here before it is first sent: its bytes,
-the ids of its entries and how much of the log its writer knew. Sending it again is then the
-same command, and the server stores it once.
+and the ids of its entries. The server finds it by these when it is sent again, and stores it once.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class Batch(NamedTuple):
     ends: Sequence[bytes]
     """Id and time of each entry, as they stand in its element."""
     known: int
-    """How many messages the writer knew of when the batch was made, -1 if it never looked."""
+    """How many messages the writer knew of before it first sent the batch, -1 if that is unsure."""
     compress_min_bytes: int = 0
     """From how many bytes on elements were compressed, 0 for none."""
 

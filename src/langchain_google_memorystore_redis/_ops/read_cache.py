@@ -22,7 +22,9 @@ from langchain_google_memorystore_redis._ops.history import Cursor, HistoryOps, 
 from langchain_google_memorystore_redis._ops.settings import positive
 
 _PROOF_BYTES = 4096
-"""Of elements that a read compares: a server that lost its newest writes may have others there."""
+_PROOF_ELEMENTS = 4
+"""The least of elements that a read compares. The newest alone prove little: a server may have lost
+its newest writes, or a batch been repeated after a cut, with others before it now."""
 
 _MOST_CUT = 32
 """Messages that `max_messages` may have dropped between two reads, for the second to be short."""
@@ -98,9 +100,10 @@ class Held:
 
 
 def _newest(elements: Sequence[bytes]) -> tuple[bytes, ...]:
-    """The last elements, of the size of a proof but at least one."""
+    """The last elements, as many as make a proof."""
     start, size = len(elements) - 1, len(elements[-1])
-    while start and size + len(elements[start - 1]) <= _PROOF_BYTES:
+    least = max(0, len(elements) - _PROOF_ELEMENTS)
+    while start > least or (start and size + len(elements[start - 1]) <= _PROOF_BYTES):
         start -= 1
         size += len(elements[start])
     return tuple(elements[start:])
@@ -115,8 +118,9 @@ class ReadCache:
 
     Give one to the histories of a process, or to a single history that is read again and again:
     `messages` then asks the server for what follows the messages remembered, in the same one
-    round trip, and gives copies: each caller may change its own. It never gives what is not in
-    the session any more: each read compares the newest elements remembered with the server's.
+    round trip, and gives copies: each caller may change its own. What is not in the session any
+    more is not given: each read compares the newest elements remembered, four at the least, with
+    the server's.
     Safe to share between threads, tasks, clients and clusters, best between those of one server.
 
     Do not use one where a process reads a session once, or only its last few messages. What was

@@ -2,7 +2,7 @@
 -- KEYS[1]  the session's list
 -- ARGV[1]  time to live in milliseconds, 0 for none
 -- ARGV[2]  how many messages the session may hold, 0 for any number
--- ARGV[3]  how many messages the writer knew of before it made this batch, -1 if it never looked
+-- ARGV[3]  how many messages the writer knew of before it first sent this batch, -1 if that is unsure
 -- ARGV[4]... the entries
 -- Returns how many messages the session holds now.
 local key, ttl, most, known = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -11,7 +11,7 @@ local length = redis.call('LLEN', key)
 -- A batch sent before is among the entries that the writer did not know of. Another writer's trim
 -- moves those to lower indices, so a few more are looked at; the upper bound keeps the server
 -- responsive. A writer that does not know the session, or knew one that was cut since, or that
--- bounds it, so that its length says nothing, has the upper bound.
+-- bounds it, so that its length says nothing, or that repeats a batch, has the upper bound.
 local window = 10000
 if most == 0 and known >= 0 and known <= length then
   window = math.max(64, math.min(length - known, window))
