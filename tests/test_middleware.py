@@ -188,6 +188,9 @@ def test_a_run_without_a_session_says_how_to_name_one(prefix: str) -> None:
     chat = Chat(redis.Redis(port=1), by_async=False, prefix=prefix)
     with pytest.raises(InvalidArgumentError, match="session_id"):
         chat.agent().invoke(asked("echo hi", 0))
+    history: Any = chat.open()
+    with pytest.raises(ArgumentTypeError, match="not a MemorystoreChatMessageHistory"):
+        ChatHistoryMiddleware(history)
     other: Any = lambda _: InMemoryChatMessageHistory()  # noqa: E731
     with pytest.raises(ArgumentTypeError, match="InMemoryChatMessageHistory"):
         agent_of(None, ChatHistoryMiddleware(other)).invoke(
@@ -311,6 +314,25 @@ async def test_an_append_that_raised_is_stored_once_when_the_run_goes_on(
     assert transcript(said) == await impatient.stored() == expected("echo before", "echo now")
 
 
+async def test_an_append_is_stored_once_however_much_others_wrote_before_the_run_goes_on(
+    impatient: Chat, proxy: Proxy
+) -> None:
+    saver = InMemorySaver()
+    await impatient.run(impatient.agent(saver), asked("echo before", 0))
+    proxy.inject(DROP_REPLY, on="EVALSHA")
+    with pytest.raises(LOST):
+        await impatient.run(impatient.agent(saver), asked("echo now", 1))
+    others = [AIMessage(str(number)) for number in range(200)]
+    if impatient.by_async:
+        await impatient.open().aadd_messages(others)
+    else:
+        impatient.open().add_messages(others)
+    await impatient.stored()  # so that its client knows how long the session is
+    await impatient.run(impatient.agent(saver), None)
+    stored = expected("echo before", "echo now") + transcript(others)
+    assert await impatient.stored() == stored
+
+
 @pytest.mark.parametrize(("fault", "calls"), [(DROP_REPLY, 2), (CUT_BEFORE, 4)])
 async def test_a_turn_that_was_stored_is_not_taken_again(
     impatient: Chat, proxy: Proxy, fault: Any, calls: int
@@ -360,6 +382,49 @@ async def test_an_interrupted_run_ends_in_the_session_it_began_in(chat: Chat) ->
     whole = expected("echo before") + expected("confirm it", tool_says="a human said 'yes'")
     assert transcript(said) == await chat.stored() == whole
     assert await chat.stored("another") == []
+
+
+async def test_an_interrupt_whose_thread_has_expired_is_refused_and_nothing_is_stored(
+    chat: Chat,
+) -> None:
+    saver = InMemorySaver()
+    with pytest.raises(InvalidArgumentError, match="messages is empty"):
+        await chat.run(chat.agent(saver), Command(resume="yes"))
+    await chat.run(chat.agent(saver), asked("echo before", 0))
+    await chat.run(chat.agent(saver), asked("confirm it", 1))
+    saver.delete_thread("t")
+    with pytest.raises(InvalidArgumentError, match="its thread has expired"):
+        await chat.run(chat.agent(saver), Command(resume="yes"))
+    assert await chat.stored() == expected("echo before")
+
+
+async def test_a_question_that_the_session_holds_is_answered(chat: Chat) -> None:
+    question = HumanMessage("echo it", id="question")
+    if chat.by_async:
+        await chat.open().aadd_message(question)
+    else:
+        chat.open().add_message(question)
+    said = await chat.run(chat.agent(), {"messages": [question]})
+    assert transcript(said) == await chat.stored() == expected("echo it")
+
+
+async def test_a_thread_grows_by_what_is_new_in_the_session(chat: Chat) -> None:
+    text = "a message of the session " * 20
+    old = [HumanMessage(text) for _ in range(200)]
+    if chat.by_async:
+        await chat.open().aadd_messages(old)
+    else:
+        chat.open().add_messages(old)
+    saver = MemorystoreSaver(chat.client, key_prefix=f"{chat.prefix}checkpoint:")
+    sizes = []
+    for turn in range(3):
+        await chat.run(chat.agent(saver), asked(f"echo {turn}", turn))
+        key = f"{chat.prefix}checkpoint:{{t}}:data"
+        size = chat.client.memory_usage(key, samples=0)
+        sizes.append(await size if chat.by_async else size)
+    assert sizes[0] > 200 * len(text)
+    assert sizes[2] - sizes[1] < sizes[0] / 4  # names of messages, not their text
+    assert await chat.stored() == transcript(old) + expected("echo 0", "echo 1", "echo 2")
 
 
 async def test_the_session_decides_what_a_thread_remembers(chat: Chat) -> None:

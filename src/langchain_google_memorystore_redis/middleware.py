@@ -10,13 +10,13 @@ made again, from the same checkpoint, is the same bytes, which the server stores
 from __future__ import annotations
 
 import hashlib
-import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, NotRequired
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, hook_config
 from langchain.agents.middleware.types import PrivateStateAttr
-from langchain_core.messages import AnyMessage, BaseMessage
+from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage
 from langgraph.checkpoint.base.id import UUID
 from langgraph.config import get_config
 from langgraph.runtime import Runtime
@@ -66,9 +66,10 @@ class ChatHistoryMiddleware(AgentMiddleware[SessionState, Any, Any]):
 
     A run that raises stores nothing. An append that raised is stored once, if the run is taken up
     again by a checkpointer (`agent.invoke(None, config)`) or asked again with the same message
-    objects or ids: input that the session holds is not added twice, and if it holds all of it the
-    run ends at once with the messages of the session. Methods raise what those of the history do;
-    `InvalidMessageError` too, at the end, if a message of the run cannot be stored.
+    objects or ids: input that the session holds is not added twice, and if it holds all of it and
+    an answer, the run ends at once with the messages of the session. Methods raise what those of
+    the history do; `InvalidArgumentError` if there is nothing to answer; `InvalidMessageError`, at
+    the end, if a message of the run cannot be stored.
 
     Put it first among the middleware. With a checkpointer, which interrupts need, the session still
     decides: at the beginning of a run its messages replace what the thread had. Summaries that
@@ -90,6 +91,12 @@ class ChatHistoryMiddleware(AgentMiddleware[SessionState, Any, Any]):
     state_schema = SessionState
 
     def __init__(self, get_session_history: Callable[[str], MemorystoreChatMessageHistory]) -> None:
+        if not callable(get_session_history):
+            raise ArgumentTypeError(
+                "get_session_history",
+                "must be a function that makes the history of a session id, "
+                f"not a {type(get_session_history).__name__}",
+            )
         self._get_session_history = get_session_history
 
     @hook_config(can_jump_to=["end"])
@@ -150,11 +157,10 @@ def _session_id(runtime: Runtime[Any]) -> str:
 
 def _opening(state: SessionState, session_id: str, loaded: Sequence[BaseMessage]) -> dict[str, Any]:
     """The state with the session in it, where the run begins."""
-    for message in loaded:
-        message.id = message.id or str(uuid.uuid4())
-    earlier = state.get(_TURN)
+    _identify(loaded)
+    given, earlier = state["messages"], state.get(_TURN)
     held = {message.id for message in loaded}
-    new = [message for message in state["messages"] if message.id not in held]
+    new = [message for message in given if message.id not in held]
     if earlier is not None:
         new = _without(earlier["held"], new)
     turn: _Turn = {
@@ -162,11 +168,32 @@ def _opening(state: SessionState, session_id: str, loaded: Sequence[BaseMessage]
         "held": _marks(loaded),
         "first": (new[0].id or "") if new else "",
     }
-    # Not through the reducer: a stream of messages would show those of the session again.
-    opening: dict[str, Any] = {"messages": Overwrite([*loaded, *new]), _TURN: turn}
-    if state["messages"] and not new:
+    opening: dict[str, Any] = {_TURN: turn}
+    messages = [*loaded, *new]
+    if messages != given:  # a thread that has them already does not store them again
+        # Not through the reducer: a stream of messages would show those of the session again.
+        opening["messages"] = Overwrite(messages)
+    if not new and not (loaded and isinstance(loaded[-1], HumanMessage)):
+        if not given:
+            raise InvalidArgumentError(
+                "messages",
+                "is empty, and the session has no question that waits for an answer. If this "
+                "resumes an interrupt, its thread has expired: ask anew, and let threads live "
+                "longer",
+            )
         opening["jump_to"] = "end"  # asked again, and answered already
     return opening
+
+
+def _identify(loaded: Sequence[BaseMessage]) -> None:
+    """Give messages without an id one that they get again the next time they are loaded."""
+    seen: Counter[str] = Counter()
+    for message in loaded:
+        if not message.id:
+            said = f"{message.type} {message.content!r}"
+            seen[said] += 1
+            name = f"{seen[said]} {said}".encode()
+            message.id = hashlib.blake2b(name, digest_size=16).hexdigest()
 
 
 def _new(messages: Sequence[AnyMessage], turn: _Turn) -> list[AnyMessage]:
