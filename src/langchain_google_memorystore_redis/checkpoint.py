@@ -22,13 +22,16 @@ from langgraph.checkpoint.base import (
     get_checkpoint_metadata,
 )
 
+from langchain_google_memorystore_redis._engine.op import Op
 from langchain_google_memorystore_redis.checkpoint_client import Connecting
 from langchain_google_memorystore_redis.checkpoint_config import (
     config_of,
     indexed,
     listing_of,
     place_of,
+    text_of,
     tuple_of,
+    written_to,
 )
 from langchain_google_memorystore_redis.checkpoint_threads import ThreadSaver
 
@@ -225,7 +228,7 @@ class MemorystoreSaver(ThreadSaver):
             >>> saver.delete_thread("docs")
         """
         if writes:
-            self._sync.run(self._ops.write(place_of(config), task_id, task_path, indexed(writes)))
+            self._sync.run(self._written(config, writes, task_id, task_path))
 
     async def aput_writes(
         self,
@@ -236,8 +239,13 @@ class MemorystoreSaver(ThreadSaver):
     ) -> None:
         """Async twin of `put_writes`."""
         if writes:
-            op = self._ops.write(place_of(config), task_id, task_path, indexed(writes))
-            await self._async.run(op)
+            await self._async.run(self._written(config, writes, task_id, task_path))
+
+    def _written(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, path: str
+    ) -> Op[None]:
+        task = text_of("task_id", task_id)
+        return self._ops.write(written_to(config), task, path, indexed(writes))
 
     def get_next_version(self, current: Any, channel: None) -> Any:
         """The version of a channel that follows `current`; no round trip.

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import redis
 import redis.asyncio
 
+from langchain_google_memorystore_redis.errors import InvalidArgumentError
+
 S = TypeVar("S")
 
 
@@ -32,8 +34,7 @@ class Connecting(AbstractContextManager[S], AbstractAsyncContextManager[S]):
     def __enter__(self) -> S:
         """Make a blocking client; sends nothing, but to a cluster."""
         from_url = redis.RedisCluster.from_url if self._cluster else redis.from_url
-        self._client = from_url(self._url, **self._options)
-        return self._make(self._client)
+        return self._made_by(from_url)
 
     def __exit__(self, *_: object) -> None:
         """Close the client."""
@@ -42,10 +43,15 @@ class Connecting(AbstractContextManager[S], AbstractAsyncContextManager[S]):
     async def __aenter__(self) -> S:
         """Make an asyncio client; sends nothing."""
         cluster: Any = redis.asyncio.RedisCluster
-        from_url = cluster.from_url if self._cluster else redis.asyncio.from_url
-        self._client = from_url(self._url, **self._options)
-        return self._make(self._client)
+        return self._made_by(cluster.from_url if self._cluster else redis.asyncio.from_url)
 
     async def __aexit__(self, *_: object) -> None:
         """Close the client."""
         await self._client.aclose()
+
+    def _made_by(self, from_url: Callable[..., Any]) -> S:
+        try:
+            self._client = from_url(self._url, **self._options)
+        except ValueError as error:
+            raise InvalidArgumentError("conn_string", f"is no URL of a server: {error}") from error
+        return self._make(self._client)

@@ -7,7 +7,7 @@ only ids, mappings and `Stored`. Nothing here sends anything.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -25,6 +25,13 @@ def text_of(name: str, value: Any) -> str:
     raise ArgumentTypeError(name, f"must be a str, not {type(value).__name__}")
 
 
+def texts_of(name: str, values: Iterable[Any]) -> list[str]:
+    """Ids, none of which may be missing: a str alone would be taken for its letters."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise ArgumentTypeError(f"{name}s", f"must be a list of ids, not {type(values).__name__}")
+    return [text_of(name, value) for value in values]
+
+
 def place_of(config: RunnableConfig) -> Place:
     """What a config names; without a namespace it is the root graph's."""
     found = config.get("configurable") or {}
@@ -33,6 +40,14 @@ def place_of(config: RunnableConfig) -> Place:
     names = ("checkpoint_ns", "checkpoint_id")
     texts = (text_of(name, found.get(name) or "") for name in names)
     return Place(text_of("thread_id", found["thread_id"]), *texts)
+
+
+def written_to(config: RunnableConfig) -> Place:
+    """The checkpoint that a config names for pending writes: without one nobody would find them."""
+    place = place_of(config)
+    if not place.checkpoint_id:
+        raise InvalidArgumentError("checkpoint_id", 'is missing from config["configurable"]')
+    return place
 
 
 def config_of(place: Place) -> RunnableConfig:
@@ -50,10 +65,13 @@ def listing_of(
     """What `list` is asked for; None for nothing at all."""
     if limit is not None and limit <= 0:
         return None
+    if not isinstance(filter or {}, Mapping):
+        raise ArgumentTypeError("filter", f"must be a dict, not {type(filter).__name__}")
     asked: dict[str, Any] = {"filter": filter or {}, "left": limit}
-    if before is not None:
-        asked["before"] = (before.get("configurable") or {}).get("checkpoint_id")
-    if config is None:
+    before_id = ((before or {}).get("configurable") or {}).get("checkpoint_id")
+    if before_id is not None:
+        asked["before"] = text_of("checkpoint_id", before_id)
+    if not config:
         return Listing((), scan=ScanCursor(()), **asked)
     place = place_of(config)
     if place.checkpoint_id and place.checkpoint_id >= (asked.get("before") or "\U0010ffff"):

@@ -19,11 +19,12 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langchain_google_memorystore_redis._engine.clients import runners_for
 from langchain_google_memorystore_redis._engine.keys import thread_prefix
 from langchain_google_memorystore_redis._ops.checkpoint import CheckpointOps
-from langchain_google_memorystore_redis._ops.settings import milliseconds, one_of
-from langchain_google_memorystore_redis.checkpoint_config import text_of
+from langchain_google_memorystore_redis._ops.settings import milliseconds
+from langchain_google_memorystore_redis.checkpoint_config import text_of, texts_of
 
 _thread_id = functools.partial(text_of, "thread_id")
-_run_id = functools.partial(text_of, "run_id")
+_thread_ids = functools.partial(texts_of, "thread_id")
+_run_ids = functools.partial(texts_of, "run_id")
 
 
 class ThreadSaver(BaseCheckpointSaver[str]):
@@ -69,11 +70,11 @@ class ThreadSaver(BaseCheckpointSaver[str]):
         Example:
             >>> saver.delete_for_runs(["run-1"])
         """
-        self._sync.drive(self._ops.forget([*map(_run_id, run_ids)]))
+        self._sync.drive(self._ops.forget(_run_ids(run_ids)))
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Async twin of `delete_for_runs`."""
-        await self._async.drive(self._ops.forget([*map(_run_id, run_ids)]))
+        await self._async.drive(self._ops.forget(_run_ids(run_ids)))
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy the checkpoints of a thread, and their pending writes, to another one.
@@ -101,15 +102,11 @@ class ThreadSaver(BaseCheckpointSaver[str]):
         Example:
             >>> saver.prune(["docs"])
         """
-        keep_latest = one_of("strategy", strategy, ("keep_latest", "delete")) == "keep_latest"
-        self._sync.drive(self._ops.prune([*map(_thread_id, thread_ids)], keep_latest=keep_latest))
+        self._sync.drive(self._ops.prune(_thread_ids(thread_ids), strategy))
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Async twin of `prune`."""
-        keep_latest = one_of("strategy", strategy, ("keep_latest", "delete")) == "keep_latest"
-        await self._async.drive(
-            self._ops.prune([*map(_thread_id, thread_ids)], keep_latest=keep_latest)
-        )
+        await self._async.drive(self._ops.prune(_thread_ids(thread_ids), strategy))
 
     @property
     def _ops(self) -> CheckpointOps:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.serde.types import ERROR, INTERRUPT
 
+from langchain_google_memorystore_redis._codec import checkpoint as codec
 from langchain_google_memorystore_redis._ops import checkpoint as ops
-from tests.savers import Saver, checkpoint_of, config_of, grow, steps, stored
+from tests.savers import Saver, checkpoint_of, config_of, grow, keys_of, steps, stored
 
 ODD_IDS = ["a", "a:b", "a}", "{a}", "{", "a\0b", "a\1b", "a\2", "ü", "日本", "%7B", "*", " ", "a/b"]
 
@@ -129,6 +131,33 @@ async def test_no_id_reaches_what_belongs_to_another(saver: Saver) -> None:
         assert len(left) == 2 * len(ODD_IDS) - count - 1
 
 
+async def test_ids_that_are_no_unicode_come_back_as_they_are(saver: Saver) -> None:
+    odd = "a\ud800\2b"
+    config = await saver.aput(config_of("t", odd), checkpoint_of(), {}, {})
+    await saver.aput_writes(config, [("a", 1)], odd, odd)
+    found = await saver.aget_tuple(config_of("t", odd))
+    assert found is not None
+    assert found.config == config
+    assert found.pending_writes == [(odd, "a", 1)]
+    (listed,) = [each async for each in saver.alist({"configurable": {"thread_id": "t"}})]
+    assert listed == found
+
+
+async def test_a_uuid_stands_for_its_text_wherever_there_is_an_id(saver: Saver) -> None:
+    made = [uuid.UUID(int=number) for number in range(3)]
+    for id_ in made:
+        checkpoint = checkpoint_of()
+        checkpoint["id"] = str(id_)
+        config = await saver.aput(config_of("t"), checkpoint, {}, {})
+    await saver.aput_writes(config, [("a", 1)], made[0])  # type: ignore[arg-type]
+    before: Any = {"configurable": {"checkpoint_id": made[2]}}
+    listed = [found.checkpoint["id"] async for found in saver.alist(config_of("t"), before=before)]
+    assert listed == [str(made[1]), str(made[0])]
+    found = await saver.aget_tuple(config)
+    assert found is not None
+    assert found.pending_writes == [(str(made[0]), "a", 1)]
+
+
 async def test_checkpoint_ids_sort_by_code_point(saver: Saver) -> None:
     ids = ["\0", "\1", "\2", "\3", "A", "AA", "A\0", "A\2", "B", "ü", "日", "𝄞"]
     for id_ in ids:
@@ -164,6 +193,20 @@ async def test_lists_of_every_length_come_back_equal(saver: Saver) -> None:
         found = await saver.aget_tuple(config_of("t"))
         assert found is not None
         assert found.checkpoint["channel_values"] == values
+        await saver.adelete_thread("t")
+
+
+async def test_a_list_too_long_to_be_taken_apart_is_stored_whole(
+    saver: Saver, raw: Any, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(codec, "_MOST_ELEMENTS", 4)
+    for length, fields in ((4, 2 + 4), (5, 2)):
+        whole = [f"{number}" * 200 for number in range(length)]
+        await saver.aput(config_of("t"), checkpoint_of(whole=whole), {}, {"whole": "1"})
+        found = await saver.aget_tuple(config_of("t"))
+        assert found is not None
+        assert found.checkpoint["channel_values"] == {"whole": whole}
+        assert raw.hlen(keys_of(prefix)[1]) == fields
         await saver.adelete_thread("t")
 
 

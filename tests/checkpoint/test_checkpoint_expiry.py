@@ -150,6 +150,19 @@ async def test_a_full_server_may_evict_either_key_and_nothing_half_is_seen(
         assert raw.exists(*keys_of(prefix)) == 0
 
 
+@pytest.mark.parametrize("evicted", [0, 1])
+async def test_a_copy_to_what_an_eviction_left_is_whole(
+    open_saver: Open, raw: Any, prefix: str, evicted: int
+) -> None:
+    saver = open_saver()
+    await grow(saver, "t", 3)
+    await grow(saver, "source", 1)
+    raw.delete(keys_of(prefix)[evicted])
+    await saver.acopy_thread("source", "t")
+    assert await steps(saver, config_of("t")) == [0]
+    assert (raw.zcard(keys_of(prefix)[0]), raw.hlen(keys_of(prefix)[1])) == (1, 3)
+
+
 async def test_an_outage_raises_and_is_never_an_empty_thread(servers: Servers, prefix: str) -> None:
     target = Target("valkey-9.1")
     with Server(servers.engine("valkey-9.1")) as server:

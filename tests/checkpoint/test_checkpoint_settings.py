@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
 import redis
 import redis.asyncio
+from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from langchain_google_memorystore_redis import (
+    ArgumentTypeError,
     AsyncClientError,
     InvalidArgumentError,
     MemorystoreSaver,
 )
 from tests.plugins.clients import TARGETS, Target
 from tests.plugins.servers import Servers
-from tests.savers import WAYS, checkpoint_of, config_of, grow, opened, steps
+from tests.savers import WAYS, checkpoint_of, config_of, grow, opened, steps, stored
 
 each_target = pytest.mark.parametrize("target", TARGETS, ids=str)
 
@@ -91,12 +94,57 @@ def test_a_copy_with_an_allowlist_is_a_saver_of_the_same_client(client: Any, pre
 def test_a_thread_must_have_a_usable_name(bad: Any) -> None:
     saver = MemorystoreSaver(redis.Redis(port=1))
     for call in (saver.get_tuple, lambda config: next(iter(saver.list(config)))):
-        with pytest.raises(InvalidArgumentError, match="thread_id"):
-            call(bad)
+        if bad or call == saver.get_tuple:  # nothing at all lists all threads
+            with pytest.raises(InvalidArgumentError, match="thread_id"):
+                call(bad)
+
+
+async def test_what_could_not_be_found_again_is_refused() -> None:
+    saver = MemorystoreSaver(redis.Redis(port=1))
+    with pytest.raises(InvalidArgumentError, match="checkpoint_id is missing"):
+        saver.put_writes(config_of("t"), [("a", 1)], "task")
+    with pytest.raises(InvalidArgumentError, match="checkpoint_id is missing"):
+        await saver.aput_writes(config_of("t"), [("a", 1)], "task")
+    with pytest.raises(ArgumentTypeError, match="filter must be a dict"):
+        next(saver.list(None, filter="x"))  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgumentError, match="conn_string is no URL"):
+        MemorystoreSaver.from_conn_string("127.0.0.1:6379").__enter__()
+
+
+class Nonces:
+    """A cipher that gives other bytes each time, as a good one does."""
+
+    def encrypt(self, plaintext: bytes) -> tuple[str, bytes]:
+        return "nonces", os.urandom(16) + bytes(byte ^ 1 for byte in plaintext)
+
+    def decrypt(self, ciphername: str, ciphertext: bytes) -> bytes:
+        return bytes(byte ^ 1 for byte in ciphertext[16:])
+
+
+@pytest.mark.parametrize("target", [Target("valkey-9.1")], ids=str)
+def test_a_checkpoint_with_encrypted_values_is_stored_once(
+    client: Any, raw: Any, prefix: str
+) -> None:
+    serde = EncryptedSerializer(Nonces())
+    saver = MemorystoreSaver(client, key_prefix=prefix, serde=serde)
+    checkpoint = checkpoint_of(messages=["x" * 300, "y" * 300])
+    fields = []
+    for _ in range(3):
+        saver.put(config_of("t"), checkpoint, {}, {"messages": "1"})
+        fields.append(set(stored(raw, prefix)[1]))
+    assert fields[0] == fields[1] == fields[2]
+    found = saver.get_tuple(config_of("t"))
+    assert found is not None
+    assert found.checkpoint["channel_values"] == checkpoint["channel_values"]
 
 
 def test_settings_are_checked_when_they_are_given() -> None:
-    bad: list[dict[str, Any]] = [{"ttl": 0}, {"ttl": "1"}, {"key_prefix": 1}]
+    bad: list[dict[str, Any]] = [
+        {"ttl": 0},
+        {"ttl": "1"},
+        {"key_prefix": 1},
+        {"key_prefix": "{}:"},
+    ]
     for settings in bad:
         with pytest.raises(InvalidArgumentError, match=next(iter(settings))):
             MemorystoreSaver(redis.Redis(port=1), **settings)

@@ -66,7 +66,12 @@ def thread_keys(key_prefix: str, thread_id: str) -> ThreadKeys:
 
 def thread_prefix(key_prefix: str) -> str:
     """What the keys of all threads under `key_prefix` begin with."""
-    return session_key(key_prefix, "{").decode()
+    prefix = session_key(key_prefix, "{").decode()
+    if key_prefix.partition("{")[2].startswith("}"):
+        raise InvalidArgumentError(
+            "key_prefix", 'holds "{}" first, so a cluster would keep the keys of a thread apart'
+        )
+    return prefix
 
 
 def thread_id_of(rest: str) -> str | None:

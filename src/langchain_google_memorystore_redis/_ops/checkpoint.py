@@ -42,6 +42,7 @@ from langchain_google_memorystore_redis._ops.checkpoint_pages import (
     Stored,
 )
 from langchain_google_memorystore_redis._ops.sessions import ScanCursor, SessionsOps
+from langchain_google_memorystore_redis._ops.settings import one_of
 
 T = TypeVar("T")
 
@@ -188,7 +189,8 @@ class CheckpointOps:
             ranges = tuple(map(Range.of_name, names))
             state = yield from ask(self._read(thread_id, ranges, Page.of, most=PAGE))
             found += [state.stored(self.serde, thread_id, name) for name in state.names]
-            names = names[len(state.names) :] if state.has_more else []
+            # By name, since one of them may have been removed meanwhile.
+            names = names[names.index(state.names[-1]) + 1 :] if state.has_more else []
         return found, listing.after(page, len(found))
 
     def _matches(self, page: Page, name: bytes, wanted: Mapping[str, Any]) -> bool:
@@ -204,8 +206,9 @@ class CheckpointOps:
         """Remove a thread."""
         return _DELETE.op(self.keys(thread_id), (), _ignore)
 
-    def prune(self, thread_ids: Sequence[str], *, keep_latest: bool) -> Flow[None]:
+    def prune(self, thread_ids: Sequence[str], strategy: str) -> Flow[None]:
         """Remove threads, or all of them but the newest checkpoint of each namespace."""
+        keep_latest = one_of("strategy", strategy, ("keep_latest", "delete")) == "keep_latest"
         for thread_id in thread_ids:
             op = _PRUNE.op(self.keys(thread_id), (), _ignore)
             yield from ask(op if keep_latest else self.delete(thread_id))

@@ -1,7 +1,8 @@
 -- Removes a thread, and no key that is something else.
 -- KEYS[1]  the thread's index
 -- KEYS[2]  the thread's data
--- Returns how many keys there were.
+-- Returns nothing.
 redis.call('ZCARD', KEYS[1]) -- refuses a key of another type
 redis.call('HLEN', KEYS[2])
-return redis.call('UNLINK', KEYS[1], KEYS[2])
+redis.call('UNLINK', KEYS[1], KEYS[2])
+return false

@@ -26,5 +26,6 @@ for _, name in ipairs(names) do
     remove({ name })
   end
 end
-if redis.call('ZLEXCOUNT', KEYS[1], '[c', '(d') == 0 then redis.call('UNLINK', KEYS[1], KEYS[2]) end
+-- Writes may be here before their checkpoint; values that no name is left for are of no use.
+if redis.call('ZCARD', KEYS[1]) == 0 then redis.call('UNLINK', KEYS[2]) end
 return #names == tonumber(ARGV[2]) and names[#names] or false

@@ -38,7 +38,8 @@ local function take_state(name, record)
 end
 
 for at = 5, #ARGV, 2 do
-  local limit = more == 1 and 0 or most - #names + 1
+  if more == 1 then break end
+  local limit = most - #names + 1
   local found = redis.call('ZREVRANGEBYLEX', KEYS[1], ARGV[at], ARGV[at + 1], 'LIMIT', 0, limit)
   for _, name in ipairs(found) do
     if #names == most or (size >= enough and #names > 0) then more = 1 break end

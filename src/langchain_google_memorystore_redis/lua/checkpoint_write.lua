@@ -3,7 +3,7 @@
 -- KEYS[2]  the thread's data
 -- ARGV[1]  time to live in milliseconds, 0 for none
 -- ARGV[2]... of each write its name, '1' if it replaces an earlier one or '0', and its value
--- Returns how many writes there were.
+-- Returns nothing.
 local ttl = ARGV[1]
 local whole = redis.call('ZCARD', KEYS[1]) > 0
 whole = redis.call('HLEN', KEYS[2]) > 0 and whole
@@ -15,4 +15,4 @@ for i = 2, #ARGV, 3 do
   redis.call('ZADD', KEYS[1], 0, ARGV[i])
 end
 for i = 1, ttl == '0' and 0 or 2 do redis.call('PEXPIRE', KEYS[i], ttl) end
-return (#ARGV - 1) / 3
+return false
