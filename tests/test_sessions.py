@@ -19,6 +19,7 @@ from langchain_core.messages import (
 )
 
 from langchain_google_memorystore_redis import (
+    ArgumentTypeError,
     AsyncClientError,
     InvalidArgumentError,
     WrongTypeError,
@@ -146,6 +147,16 @@ async def test_named_sessions_are_deleted_and_counted(door: Door, raw: Any) -> N
     with pytest.raises(WrongTypeError):
         await call(door, "delete_sessions", ["text"], key_prefix=door.prefix)
     assert raw.get(f"{door.prefix}text") == b"x"
+
+
+async def test_one_id_is_not_taken_for_many_of_one_letter(door: Door) -> None:
+    for name in ("a", "d"):
+        await door.open(name).add_messages(TURN)
+    for ids in ("ada", b"ada", 7):
+        for name in ("delete_sessions", "export_sessions"):
+            with pytest.raises(ArgumentTypeError, match=r"session_ids must be .* \[brackets\]"):
+                await call(door, name, ids, key_prefix=door.prefix)
+    assert set(await listed(door)) == {"a", "d"}
 
 
 async def test_a_prefix_is_deleted_but_for_what_is_no_session(

@@ -24,7 +24,7 @@ from langchain_google_memorystore_redis._ops.sessions import (
     Session,
     SessionsOps,
 )
-from langchain_google_memorystore_redis._ops.settings import milliseconds, one_of
+from langchain_google_memorystore_redis._ops.settings import milliseconds, one_of, several
 from langchain_google_memorystore_redis.errors import InvalidArgumentError
 from langchain_google_memorystore_redis.migration import amigrate_sessions, migrate_sessions
 
@@ -130,7 +130,7 @@ def export_sessions(
     write = _writer(ops, format)
     if session_ids is None:
         session_ids = (session.session_id for session in list_sessions(client, key_prefix))
-    for session_id in session_ids:
+    for session_id in several("session_ids", session_ids):
         yield from write(session_id, runner.drive(ops.elements(session_id)))
 
 
@@ -146,7 +146,7 @@ async def aexport_sessions(
     write = _writer(ops, format)
     if session_ids is None:
         session_ids = [one.session_id async for one in alist_sessions(client, key_prefix)]
-    for session_id in session_ids:
+    for session_id in several("session_ids", session_ids):
         for line in write(session_id, await runner.drive(ops.elements(session_id))):
             yield line
 
@@ -203,13 +203,15 @@ def delete_sessions(client: Any, session_ids: Iterable[str], *, key_prefix: str 
         1
     """
     ops, runner = SessionsOps(key_prefix), runners_for(client)[0]
-    return sum(runner.run(ops.delete(session_id)) for session_id in session_ids)
+    ids = several("session_ids", session_ids)
+    return sum(runner.run(ops.delete(session_id)) for session_id in ids)
 
 
 async def adelete_sessions(client: Any, session_ids: Iterable[str], *, key_prefix: str = "") -> int:
     """Async twin of `delete_sessions`."""
     ops, runner = SessionsOps(key_prefix), runners_for(client)[1]
-    return sum([await runner.run(ops.delete(session_id)) for session_id in session_ids])
+    ids = several("session_ids", session_ids)
+    return sum([await runner.run(ops.delete(session_id)) for session_id in ids])
 
 
 def delete_prefix(client: Any, key_prefix: str, *, progress: Progress | None = None) -> Deleted:

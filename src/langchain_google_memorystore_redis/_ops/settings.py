@@ -7,7 +7,7 @@ turned into what the server takes.
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -64,6 +64,17 @@ def one_of(argument: str, value: T, choices: Sequence[T]) -> T:
         allowed = " or ".join(map(repr, choices))
         raise InvalidArgumentError(argument, f"must be {allowed}, not {value!r:.80}")
     return value
+
+
+def several(argument: str, values: Iterable[T]) -> Iterable[T]:
+    """Any number of values; a text is refused, which Python would take apart into its letters."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise ArgumentTypeError(
+            argument,
+            f"must be a list or another iterable, not {type(values).__name__}; put a single one "
+            "in [brackets]",
+        )
+    return values
 
 
 def instance_or_none(argument: str, value: T | None, cls: type[T]) -> T | None:
