@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,18 @@ from langchain_core.messages import (
 )
 
 from langchain_google_memorystore_redis import (
+    ArgumentTypeError,
     InvalidArgumentError,
     MemorystoreChatMessageHistory,
     sessions,
 )
+from langchain_google_memorystore_redis._codec import exchange
+from langchain_google_memorystore_redis._codec.exchange import Row
 from langchain_google_memorystore_redis._engine.clients import runners_for
 from langchain_google_memorystore_redis._ops import sessions as ops
 from langchain_google_memorystore_redis._ops.migration import LangchainRedis
 from langchain_google_memorystore_redis._ops.sessions import SessionsOps
-from langchain_google_memorystore_redis.sessions import Imported
+from langchain_google_memorystore_redis.sessions import Deleted, Imported
 from tests.plugins.clients import Target
 from tests.plugins.doors import Door
 from tests.servers.processes import Server
@@ -69,13 +73,44 @@ async def test_a_round_trip_by_jsonl_is_exact(door: Door, raw: Any) -> None:
         assert stored[5:] == HOSTILE
 
 
-async def test_a_file_that_other_tools_rewrote_still_reads(door: Door) -> None:
-    await door.open("ada").add_messages(TURN)
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        lambda fields: json.dumps(fields, sort_keys=True),
+        lambda fields: json.dumps({**fields, "tag": 1}),
+        lambda fields: json.dumps({**fields, "tag": 1}, separators=(",", ":")).encode(),
+    ],
+    ids=["keys in order", "a field more", "no spaces"],
+)
+async def test_a_file_that_other_tools_rewrote_still_reads(
+    door: Door, rewrite: Callable[[dict[str, Any]], str | bytes]
+) -> None:
+    history = door.open("ada")
+    await history.add_messages(TURN)
     lines = await call(door, "export_sessions", ["ada"], key_prefix=door.prefix)
-    rewritten = [json.dumps(json.loads(line), sort_keys=True) for line in lines]
-    copy = door.open("ada", key_prefix=f"{door.prefix}copy:")
-    await call(door, "import_sessions", ["", *rewritten], key_prefix=f"{door.prefix}copy:")
-    assert await copy.messages() == TURN
+    rewritten = [rewrite(json.loads(line)) for line in lines]
+    there = f"{door.prefix}copy:"
+    for added, present in ((5, 0), (0, 5)):
+        done = await call(door, "import_sessions", ["", *rewritten], key_prefix=there)
+        assert done == Imported(1, added, present, ())
+    assert await door.open("ada", key_prefix=there).entries() == await history.entries()
+    (session,) = await call(door, "list_sessions", there)
+    assert (session.session_id, session.messages) == ("ada", 5)
+    assert session.last_written_at == (await history.entries())[-1].written_at
+    assert await call(door, "delete_prefix", there) == Deleted(1, 0)
+
+
+async def test_what_is_no_message_travels_in_base64(door: Door, raw: Any) -> None:
+    stored = [
+        b'{"x": 1}',
+        b'{"type": "alien", "data": {}}',
+        b'{"type":"tool","data":{"content":"no call"},"id":"a","ts":1}',
+    ]
+    raw.rpush(f"{door.prefix}ada", *stored)
+    lines = await call(door, "export_sessions", ["ada"], key_prefix=door.prefix)
+    assert [json.loads(line).keys() for line in lines] == [{"session_id", "index", "base64"}] * 3
+    await call(door, "import_sessions", lines, key_prefix=f"{door.prefix}copy:")
+    assert raw.lrange(f"{door.prefix}copy:ada", 0, -1) == stored
 
 
 async def test_an_import_that_broke_off_goes_on_where_it_stopped(
@@ -125,10 +160,10 @@ def test_a_page_of_an_import_may_be_larger_than_lua_unpacks(
 ) -> None:
     client = blocking_clients[Target("valkey-9.1")]
     monkeypatch.setattr(ops, "PAGE", 20_000)
-    rows = (json.dumps({"session_id": "a", "index": n, "element": {"n": n}}) for n in range(16_001))
+    elements = [b'{"type":"human","data":{"content":"%d"}}' % n for n in range(16_001)]
+    rows = (exchange.to_jsonl(Row("a", n, element)) for n, element in enumerate(elements))
     assert sessions.import_sessions(client, rows, key_prefix=prefix).added == 16_001
-    assert client.llen(f"{prefix}a") == 16_001
-    assert client.lindex(f"{prefix}a", -1) == b'{"n": 16000}'
+    assert client.lrange(f"{prefix}a", 0, -1) == elements
 
 
 async def test_a_round_trip_by_openai_format_keeps_what_was_said(door: Door) -> None:
@@ -158,17 +193,44 @@ async def test_a_round_trip_by_openai_format_keeps_what_was_said(door: Door) -> 
         ("jsonl", '{"session_id": "a", "index": -1, "element": {}}', 'no "session_id" and "index"'),
         ("jsonl", '{"session_id": "a", "index": 0}', 'line 2 has no "element"'),
         ("jsonl", '{"session_id": "a", "index": 0, "base64": "*"}', "line 2 holds broken base64"),
+        (
+            "jsonl",
+            '{"session_id": "a", "index": 0, "element": {"x": 1}}',
+            "line 2 holds no message",
+        ),
+        (
+            "jsonl",
+            '{"session_id": "a", "index": 0, "element": {"type": "alien", "data": {}}}',
+            "line 2 holds no message .*'alien'",
+        ),
+        ("jsonl", "\ud83d", "line 2 is no JSON"),
+        ("openai", "\ud83d", "line 2 is no JSON"),
+        ("langchain-redis", "\ud83d", "line 2 is no JSON"),
+        *(
+            (
+                "langchain-redis",
+                DOCUMENTS[0].replace(b"1795529000.129066", time),
+                "line 2 .*timestamp",
+            )
+            for time in (b"NaN", b"Infinity", b"-Infinity", b"-1", b"1e300")
+        ),
         ("openai", '{"session_id": "a"}', 'line 2 has no "messages"'),
         ("openai", '{"messages": [{"role": "?"}]}', "line 2 holds messages that LangChain cannot"),
         ("langchain-redis", '{"type": "human"}', "line 2 is no document of langchain-redis"),
     ],
 )
 def test_a_line_that_is_wrong_is_named(
-    blocking_clients: dict[Target, Any], prefix: str, layout: Any, line: str, problem: str
+    blocking_clients: dict[Target, Any], prefix: str, layout: Any, line: str | bytes, problem: str
 ) -> None:
     client = blocking_clients[Target("valkey-9.1")]
     with pytest.raises(InvalidArgumentError, match=problem):
         sessions.import_sessions(client, ["", line], key_prefix=prefix, format=layout)
+
+
+async def test_one_line_is_not_taken_for_many(door: Door) -> None:
+    for lines in ("{}", b"{}", None):
+        with pytest.raises(ArgumentTypeError, match=r"lines must be .* \[brackets\]"):
+            await call(door, "import_sessions", lines, key_prefix=door.prefix)
 
 
 async def test_sessions_of_langchain_community_are_migrated_in_order(door: Door, raw: Any) -> None:

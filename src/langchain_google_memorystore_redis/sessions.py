@@ -285,7 +285,9 @@ def _writer(ops: SessionsOps, format: Format) -> Callable[[str, list[bytes]], It
 
 
 def _rows(lines: Iterable[bytes | str], format: ForeignFormat) -> Iterator[Row]:  # noqa: A002
-    return exchange.READERS[one_of("format", format, tuple(exchange.READERS))](lines)
+    return exchange.READERS[one_of("format", format, tuple(exchange.READERS))](
+        several("lines", lines)
+    )
 
 
 def _ttl(ttl: float | timedelta | None) -> int:

@@ -20,7 +20,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_google_memorystore_redis._codec.compression import FrameError, expanded
 from langchain_google_memorystore_redis._codec.shapes import SHAPE_OF_TYPE, WrongFieldError
 
-_YEAR_10000 = 253_402_300_800_000
+YEAR_10000 = 253_402_300_800_000
 
 
 class UndecodableError(ValueError):
@@ -58,7 +58,7 @@ def decode(element: bytes | str) -> Decoded:
         is_ours = (
             type(entry_id) is str
             and type(written_at) is int
-            and 0 <= written_at < _YEAR_10000
+            and 0 <= written_at < YEAR_10000
             and type(fields) is dict
         )
     except (KeyError, TypeError):

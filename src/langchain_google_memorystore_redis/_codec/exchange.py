@@ -2,8 +2,9 @@
 
 Strategy: a row is an element in its place in a session. A line of JSONL carries the element's own
 bytes, so that what is read back is the same to the byte, and is still JSON that other tools read;
-an element that is no JSON travels in base64. Everything that comes from elsewhere is made the same
-each time it is read, entry ids included: an import that is run again finds its own work.
+an element that is no message travels in base64, for what is read as JSON must be one. Everything
+that comes from elsewhere is made the same each time it is read, entry ids included: an import that
+is run again finds its own work.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from langchain_core.messages import (
     messages_from_dict,
 )
 
+from langchain_google_memorystore_redis._codec.decode import YEAR_10000, UndecodableError, decode
 from langchain_google_memorystore_redis._codec.encode import encode, ending
 from langchain_google_memorystore_redis.errors import InvalidArgumentError
 
@@ -36,7 +38,7 @@ class Row(NamedTuple):
 def to_jsonl(row: Row) -> bytes:
     """A line of JSONL for one row, without the line's end."""
     head = _head(row.session_id, row.position)
-    if _is_json_line(row.element):
+    if _is_message_line(row.element):
         return head + b'"element": ' + row.element + b"}"
     return head + b'"base64": "' + b64encode(row.element) + b'"}'
 
@@ -57,10 +59,21 @@ def _from_jsonl(line: bytes, number: int) -> Iterator[Row]:
         raise _wrong(number, 'has no "element"')
     head = _head(session_id, index) + b'"element": '
     line = line.strip()
-    if line.startswith(head):
-        yield Row(session_id, index, line[len(head) : -1])
+    if line.startswith(head) and len(fields) == 3:
+        element = line[len(head) : -1]
     else:  # another program wrote the line anew
-        yield Row(session_id, index, json.dumps(fields["element"]).encode())
+        element = _written_anew(fields["element"])
+    try:
+        decode(element)
+    except UndecodableError as error:
+        raise _wrong(number, f'holds no message in "element" ({error})') from error
+    yield Row(session_id, index, element)
+
+
+def _written_anew(fields: dict[str, Any]) -> bytes:
+    """An element as we write it: the server's scripts know one by the place of its "type"."""
+    ours = {name: fields[name] for name in ("type", "data", "id", "ts") if name in fields}
+    return json.dumps(ours | fields).encode()
 
 
 def to_openai(session_id: str, messages: Sequence[BaseMessage]) -> bytes:
@@ -96,8 +109,7 @@ def from_langchain_redis(documents: Iterable[bytes | str]) -> Iterator[Row]:
     """
     found: list[tuple[str, float, str, BaseMessage]] = []
     for number, document in enumerate(documents, 1):
-        text = document.encode() if isinstance(document, str) else document
-        text = text.strip().removeprefix(b"[").removesuffix(b"]")
+        text = _bytes(document).strip().removeprefix(b"[").removesuffix(b"]")
         if not text:
             continue
         fields = _parse(text, number)
@@ -106,6 +118,8 @@ def from_langchain_redis(documents: Iterable[bytes | str]) -> Iterator[Row]:
             at = (str(fields["session_id"]), float(fields["timestamp"]), str(fields["message_id"]))
         except Exception as error:
             raise _wrong(number, f"is no document of langchain-redis ({error!r:.80})") from error
+        if not 0 <= at[1] * 1000 < YEAR_10000:  # NaN is not either
+            raise _wrong(number, f'has a "timestamp" that is no time: {at[1]}')
         found.append((*at, message))
     found.sort(key=lambda one: one[:3])
     session: str | None = None
@@ -122,7 +136,7 @@ def _each(
 ) -> Callable[[Iterable[bytes | str]], Iterator[Row]]:
     def rows(lines: Iterable[bytes | str]) -> Iterator[Row]:
         for number, line in enumerate(lines, 1):
-            text = line.encode() if isinstance(line, str) else line
+            text = _bytes(line)
             if text.strip():
                 yield from read(text, number)
 
@@ -141,12 +155,18 @@ def _head(session_id: str, index: int) -> bytes:
     return json.dumps({"session_id": session_id, "index": index}).encode()[:-1] + b", "
 
 
-def _is_json_line(element: bytes) -> bool:
+def _bytes(line: bytes | str) -> bytes:
+    # A lone surrogate is for whoever parses it to refuse, with the number of the line.
+    return line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
+
+
+def _is_message_line(element: bytes) -> bool:
     if not element.startswith(b"{") or b"\n" in element or b"\r" in element:
         return False
     try:
         json.loads(element.decode())
-    except (ValueError, RecursionError):
+        decode(element)
+    except (ValueError, RecursionError):  # an UndecodableError too
         return False
     return element.endswith(b"}")
 
