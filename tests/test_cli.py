@@ -41,6 +41,15 @@ def test_list_prints_lines_json_or_a_table(shell: Shell) -> None:
     assert re.search(r"a\\tb\\n␛\[31m +1 ", table)
 
 
+def test_list_shows_a_session_that_outlives_python(shell: Shell) -> None:
+    history = shell.history("ada")
+    history.add_message(HumanMessage("hi"))
+    shell.client.expire(history.key, 10**14)
+    (row,) = rows(shell("list", "--json"))
+    assert row["expires_in_seconds"] > 86_400 * 999_999_998
+    assert shell("list").exit_code == 0
+
+
 def test_a_pipe_gets_all_while_the_terminal_shows_progress(
     plain: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

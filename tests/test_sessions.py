@@ -95,6 +95,16 @@ async def test_what_release_030_wrote_has_no_times(door: Door, raw: Any) -> None
     assert (session.messages, session.first_written_at, session.last_written_at) == (1, None, None)
 
 
+async def test_a_session_that_outlives_python_does_not_break_the_list(door: Door, raw: Any) -> None:
+    for name in ("ada", "ben"):
+        await door.open(name).add_messages(TURN)
+    raw.expire(f"{door.prefix}ada", 10**14)
+    found = await listed(door)
+    assert (found["ada"].expires_in or timedelta()) > timedelta(days=999_999_998)
+    assert await call(door, "describe_session", "ada", key_prefix=door.prefix) == found["ada"]
+    assert found["ben"].expires_in is None
+
+
 async def test_keys_that_are_no_session_are_passed_over(door: Door, raw: Any) -> None:
     raw.set(f"{door.prefix}text", '{"type": 1}')
     raw.rpush(f"{door.prefix}queue", "job", '{"body": "job"}')

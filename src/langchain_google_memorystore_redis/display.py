@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
+from langchain_google_memorystore_redis._codec.decode import time_of
 from langchain_google_memorystore_redis._engine.runners import BlockingRunner
 from langchain_google_memorystore_redis._ops.history import HistoryOps, Page
 from langchain_google_memorystore_redis.errors import CorruptEntryError
@@ -56,4 +56,4 @@ def turns_of(ops: HistoryOps, page: Page) -> Iterator[Turn]:
         except CorruptEntryError as error:
             yield Turn.unreadable(f"index {index}: {error.__cause__}")
         else:
-            yield Turn.of(message, None if at is None else datetime.fromtimestamp(at / 1e3, UTC))
+            yield Turn.of(message, time_of(at))

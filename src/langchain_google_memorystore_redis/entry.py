@@ -6,11 +6,11 @@ Strategy: a value that a caller may keep; it knows the log's rows, not how they 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from langchain_core.messages import BaseMessage
 
-from langchain_google_memorystore_redis._codec.decode import Decoded
+from langchain_google_memorystore_redis._codec.decode import Decoded, time_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +27,4 @@ class Entry:
     def of(cls, row: Decoded) -> Entry:
         """The entry of a decoded row."""
         message, entry_id, at = row
-        return cls(message, entry_id, None if at is None else datetime.fromtimestamp(at / 1e3, UTC))
+        return cls(message, entry_id, time_of(at))

@@ -12,6 +12,7 @@ and runs no code the element could choose.
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import orjson
@@ -32,6 +33,13 @@ Decoded: TypeAlias = tuple[BaseMessage, str | None, int | None]
 
 Elements of release 0.3.0 have no id and no time.
 """
+
+
+def time_of(written_at: int | None) -> datetime | None:
+    """The time in UTC; None for none, and for a year that Python's calendar does not have."""
+    if written_at is None or not 0 <= written_at < YEAR_10000:
+        return None
+    return datetime.fromtimestamp(written_at / 1e3, UTC)
 
 
 def decode(element: bytes | str) -> Decoded:

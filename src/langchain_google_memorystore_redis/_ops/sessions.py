@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
+from langchain_google_memorystore_redis._codec.decode import time_of
 from langchain_google_memorystore_redis._codec.exchange import Row
 from langchain_google_memorystore_redis._engine.keys import (
     keys_pattern,
@@ -31,6 +32,9 @@ PAGE = 500
 """Messages that one round trip of an import moves at the most."""
 
 _PAGE_BYTES = 1_000_000
+_MOST_MILLISECONDS = timedelta.max // timedelta(milliseconds=1)
+"""Somebody may have set an expiry in more years than a timedelta holds."""
+
 _DESCRIBE = Script("sessions_describe")
 _DELETE = Script("sessions_delete")
 _IMPORT = Script("sessions_import")
@@ -48,7 +52,7 @@ class Session:
     """By the writer's clock, in UTC; None if release 0.3.0 or an import wrote it."""
     last_written_at: datetime | None
     expires_in: timedelta | None
-    """None if it never expires."""
+    """None if it never expires. Some 2,700,000 years at the most, as a timedelta holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,14 +221,7 @@ def _session(session_id: str, row: Any) -> Session | None:
         session_id,
         messages,
         None if size < 0 else size,
-        _time(first),
-        _time(last),
-        None if ttl < 0 else timedelta(milliseconds=ttl),
+        time_of(first),
+        time_of(last),
+        None if ttl < 0 else timedelta(milliseconds=min(ttl, _MOST_MILLISECONDS)),
     )
-
-
-def _time(milliseconds: int) -> datetime | None:
-    try:
-        return None if milliseconds < 0 else datetime.fromtimestamp(milliseconds / 1e3, UTC)
-    except (ValueError, OverflowError):  # somebody wrote a year after 9999
-        return None

@@ -22,6 +22,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from langchain_google_memorystore_redis._codec.decode import time_of
 from langchain_google_memorystore_redis._ops.history import HistoryOps, Page
 from langchain_google_memorystore_redis.cli.judgement import Finding
 from langchain_google_memorystore_redis.cli.words import ago, plural, size, span
@@ -96,8 +97,7 @@ def _entry(ops: HistoryOps, element: bytes, index: int) -> dict[str, Any]:
         ((message, entry_id, at),) = ops.decode_page(Page([element], index))
     except CorruptEntryError as error:
         return {"error": str(error)}
-    written_at = None if at is None else _iso(datetime.fromtimestamp(at / 1e3, UTC))
-    return {"id": entry_id, "written_at": written_at, **message_to_dict(message)}
+    return {"id": entry_id, "written_at": _iso(time_of(at)), **message_to_dict(message)}
 
 
 def print_finding(finding: Finding) -> None:
