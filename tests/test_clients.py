@@ -14,7 +14,10 @@ import redis.asyncio.sentinel
 import redis.sentinel
 from langchain_core.messages import AIMessage, HumanMessage
 
-from langchain_google_memorystore_redis import MemorystoreChatMessageHistory
+from langchain_google_memorystore_redis import (
+    MemorystoreChatMessageHistory,
+    NotReplicatedError,
+)
 from langchain_google_memorystore_redis._engine.runners import AsyncRunner, Runner
 from langchain_google_memorystore_redis._ops.batch import Batch
 from tests.plugins.clients import Target, asyncio_client
@@ -173,6 +176,22 @@ async def test_a_limited_user_can_do_everything(
             with pytest.raises(Exception, match=r"(?i)permission|access") as caught:
                 await outside.add_message(HumanMessage("x"))
             assert type(caught.value).__name__ == "NoPermissionError"
+    client.close()
+
+
+async def test_a_limited_user_may_wait_for_replicas(
+    limited: tuple[Target, int, str], prefix: str
+) -> None:
+    target, port, name = limited
+    login: dict[str, Any] = {"username": name, "password": "pw"}
+    client = target.connect(port, **login)
+    async with asyncio_client(target, port, **login) as async_client:
+        for opened, by_async in ((client, False), (async_client, True)):
+            door = Door(opened, by_async, f"chat:{prefix}{by_async}:")
+            history = door.open(replicas_ack=1, replicas_ack_timeout=0.01)
+            with pytest.raises(NotReplicatedError, match="0 of 1"):
+                await history.add_message(HumanMessage("x"))
+            await history.clear()
     client.close()
 
 

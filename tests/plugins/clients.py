@@ -133,6 +133,8 @@ def limited(request: pytest.FixtureRequest, servers: Servers) -> Iterator[tuple[
     """
     target: Target = request.param
     rules = ["on", ">pw", "~chat:*", "+@read", "+@write", "+@scripting", "+@connection"]
+    if target.engine == "redis-6.2":
+        rules += ["+wait"]
     if target.cluster:
         rules += ["+cluster|slots", "+cluster|shards", "+cluster|myid", "+command"]
     ports = [target.port(servers)]
