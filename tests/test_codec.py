@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import json
 import math
 import uuid
@@ -213,6 +214,25 @@ def test_an_element_with_our_envelope_but_wrong_fields_is_not_built() -> None:
         element = json.dumps({"type": "human", "data": fields, "id": "a", "ts": 1})
         with pytest.raises(UndecodableError, match="field"):
             decode(element)
+
+
+def test_field_names_of_others_are_not_remembered() -> None:
+    plans = SHAPES[HumanMessage]._plans
+    for number in range(1_000):
+        message = HumanMessage("x", **{f"their-{number}": number})
+        assert decode(stored(message))[0] == message
+    assert all(not str(name).startswith("their-") for kind in plans for name in kind)
+
+
+def test_fields_in_a_thousand_orders_do_not_slow_down_ordinary_messages() -> None:
+    fields = {"name": "n", "id": "i", "content": "x", "type": "human", "additional_kwargs": {}}
+    plans = SHAPES[HumanMessage]._plans
+    for order in itertools.permutations([*fields, "response_metadata"]):
+        row = {"type": "human", "data": {name: fields.get(name, {}) for name in order}}
+        assert decode(json.dumps({**row, "id": "a", "ts": 1}))[0].content == "x"
+        assert len(plans) <= 500
+    decode(stored(HumanMessage("hi", name="ada")))
+    assert ("content", "name", str, str) in plans
 
 
 @given(st.binary() | st.text().map(lambda text: text.encode("utf-8", "surrogatepass")))

@@ -43,7 +43,7 @@ _PLAIN = frozenset((str, int, bool, type(None)))
 """Types that orjson writes as they are or refuses; a float may be NaN, which becomes null."""
 
 _MOST_PLANS = 500
-"""Elements with ever new field names must not fill the memory."""
+"""A class's own fields come in few sets, but somebody may have written them in any order."""
 
 
 def _is_str(value: Any) -> bool:
@@ -122,7 +122,6 @@ class _Plan(NamedTuple):
 
     checks: tuple[tuple[str, Callable[[Any], bool]], ...]
     """What the type of a value leaves open."""
-    extras: tuple[str, ...]
     dicts: tuple[str, ...]
     lists: tuple[str, ...]
 
@@ -189,7 +188,12 @@ class Shape:
     def build(self, fields: dict[str, Any]) -> BaseMessage:
         """The message with these fields and nothing shared. Raises `WrongFieldError`."""
         kind = (*fields, *map(type, fields.values()))
-        checks, extras, dicts, lists = self._plans.get(kind) or self._plan(kind, fields)
+        plan = self._plans.get(kind)
+        if plan is None:
+            if not fields.keys() <= self._checks.keys():
+                return self._build_with_extras(fields)
+            plan = self._plan(kind, fields)
+        checks, dicts, lists = plan
         for name, check in checks:
             if not check(fields[name]):
                 raise WrongFieldError(name)
@@ -198,14 +202,19 @@ class Shape:
             values[name] = {}
         for name in lists:
             values[name] = []
-        extra = {}
-        for name in extras:
-            extra[name] = values.pop(name)
         message = _new(self.cls)
         set_values(message, values)
         set_fields_set(message, set(fields))
-        set_extra(message, extra)
+        set_extra(message, {})
         set_private(message, None)
+        return message
+
+    def _build_with_extras(self, fields: dict[str, Any]) -> BaseMessage:
+        # Not planned: their names are without end, and as long as somebody likes.
+        known = {name: value for name, value in fields.items() if name in self._checks}
+        message = self.build(known)
+        set_fields_set(message, set(fields))
+        set_extra(message, {name: fields[name] for name in fields if name not in known})
         return message
 
     def _plan(self, kind: tuple[Any, ...], fields: dict[str, Any]) -> _Plan:
@@ -219,12 +228,12 @@ class Shape:
                 for name, check in self._checks.items()
                 if name in fields and type(fields[name]) not in _ALWAYS.get(check, ())
             ),
-            extras=tuple(name for name in fields if name not in self._checks),
             dicts=tuple(name for name in left_out if self._defaults[name] == {}),
             lists=tuple(name for name in left_out if self._defaults[name] == []),
         )
-        if len(self._plans) < _MOST_PLANS:
-            self._plans[kind] = plan
+        if len(self._plans) >= _MOST_PLANS:
+            self._plans.clear()  # rather than to remember what is rare for good
+        self._plans[kind] = plan
         return plan
 
 
