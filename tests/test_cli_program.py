@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -89,6 +90,50 @@ def test_following_begins_with_the_last_messages_and_passes_over_trims(
     assert texts(next(pages)) == ["5", "6", "7"]
     assert next(pages) is None  # more was cut off than was kept
     assert texts(next(pages)) == ["8", "9", "10", "11", "12"]
+
+
+def test_following_shows_what_is_new_after_a_cut_and_nothing_else(
+    plain: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = plain.history("ada")
+    history.add_messages([HumanMessage(str(number)) for number in range(6)])
+    lengths = iter([5, 6, 2])
+
+    def cut(_: float) -> None:
+        history.truncate(next(lengths))
+        history.add_messages([HumanMessage("another"), HumanMessage("more")])
+
+    monkeypatch.setattr(time, "sleep", cut)
+    pages = reading.read(runners_for(plain.client)[0], history._ops, 2, follows=True)
+    assert texts(next(pages)) == ["4", "5"]
+    for length in (5, 6):
+        assert next(pages) is None
+        page = next(pages)
+        assert (texts(page), page and page.first) == (["another", "more"], length)
+    assert next(pages) is None
+    # Nothing is left of what was shown.
+    assert texts(next(pages)) == ["0", "1", "another", "more"]
+
+
+def test_following_keeps_no_message_that_was_shown(
+    plain: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = plain.history("ada")
+    rounds = 100
+
+    def write(_: float) -> None:
+        history.add_message(HumanMessage("x" * 100_000))
+
+    monkeypatch.setattr(time, "sleep", write)
+    pages = reading.read(runners_for(plain.client)[0], history._ops, 2, follows=True)
+    next(pages)
+    next(pages)
+    tracemalloc.start()
+    for _ in range(rounds):
+        assert next(pages)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 10 * 100_000
 
 
 def texts(page: Page | None) -> list[str]:

@@ -9,7 +9,8 @@ in Memorystore). A session that is cut, which is how an answer is made again, is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
 
 from langchain_google_memorystore_redis._engine.runners import BlockingRunner
 from langchain_google_memorystore_redis._ops.history import PAGE, Cursor, HistoryOps, Page
@@ -39,7 +40,8 @@ def follow(
 ) -> Iterator[Page | None]:
     """The last entries, then each page of new ones; None where someone cut the session."""
     page = runner.drive(ops.newest(last)) if last else Page([], runner.run(ops.count()))
-    seen = set(page.elements)
+    # What may be left at the end of a session that was cut; a deeper cut shows older ones again.
+    shown = deque(map(hash, page.elements), PAGE)
     yield page
     cursor = Cursor(page.first + len(page.elements))
     if page.elements:
@@ -53,11 +55,19 @@ def follow(
         except HistoryChangedError:
             yield None
             page = runner.drive(ops.newest(PAGE))
-            fresh = [element for element in page.elements if element not in seen]
-        seen.update(fresh)
+            fresh = _after_the_last(shown, page.elements)
+        shown.extend(map(hash, fresh))
         if fresh:
             yield Page(fresh, page.first + len(page.elements) - len(fresh))
         if page.elements:
             cursor = Cursor(page.first + len(page.elements) - 1, -1, page.elements[-1])
         elif cursor.expected is not None:
             cursor = Cursor()
+
+
+def _after_the_last(shown: Collection[int], elements: list[bytes]) -> list[bytes]:
+    hashes = set(shown)
+    start = len(elements)
+    while start and hash(elements[start - 1]) not in hashes:
+        start -= 1
+    return elements[start:]
