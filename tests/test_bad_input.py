@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import redis
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 
 from langchain_google_memorystore_redis import (
     ArgumentTypeError,
@@ -28,6 +28,15 @@ from tests.plugins.servers import Servers
 from tests.servers.processes import Server
 
 NO_SERVER = redis.Redis(port=1)
+
+
+class Odd:
+    """As an array is: it cannot be compared."""
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("odd")
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class OwnMessage(HumanMessage):
@@ -55,6 +64,9 @@ class OwnMessage(HumanMessage):
         ({"max_messages": 2.5}, ArgumentTypeError, "max_messages must be an int, not float"),
         ({"max_messages": True}, ArgumentTypeError, "max_messages must be an int, not bool"),
         ({"on_corrupt": "ignore"}, InvalidArgumentError, "on_corrupt must be 'raise' or 'skip'"),
+        ({"refresh_ttl_on_read": "no"}, ArgumentTypeError, "refresh_ttl_on_read must be a bool"),
+        ({"refresh_ttl_on_read": 1}, ArgumentTypeError, "refresh_ttl_on_read must be .*, not int"),
+        ({"refresh_ttl_on_read": None}, ArgumentTypeError, "refresh_ttl_on_read must be a bool"),
         ({"compress": "gzip"}, InvalidArgumentError, "compress must be None or 'zstd'"),
         ({"compress": True}, InvalidArgumentError, "compress must be None or 'zstd', not True"),
         ({"compress_min_bytes": 0}, InvalidArgumentError, "compress_min_bytes must be 1 or more"),
@@ -165,6 +177,15 @@ def test_fields_changed_to_what_the_class_cannot_hold_are_named(client: Any, pre
         with pytest.raises(InvalidMessageError) as caught:
             history.add_messages([broken])
         assert caught.value.field == field
+    for other, field in (
+        (ToolMessage("x", tool_call_id="1"), "status"),
+        (ToolMessage("x", tool_call_id="1"), "type"),
+        (AIMessageChunk(content="x"), "chunk_position"),
+        (HumanMessage("x", other=1), "other"),
+    ):
+        with pytest.raises(InvalidMessageError) as caught:
+            history.add_messages([other.model_copy(update={field: Odd()})])
+        assert caught.value.field == field
     circle: dict[str, Any] = {}
     circle["self"] = circle
     with pytest.raises(InvalidMessageError, match="circle"):
@@ -186,6 +207,18 @@ async def test_lengths_that_cannot_be_are_refused(door: Door) -> None:
     with pytest.raises(InvalidArgumentError, match="session_id"):
         await history.copy("")
     assert await history.count() == 1
+
+
+async def test_bounds_that_are_no_int_are_named(door: Door) -> None:
+    history = door.open()
+    await history.add_message(HumanMessage("x"))
+    for read in (history.get_messages, history.entries):
+        for bound in ("a", 1.5):
+            with pytest.raises(ArgumentTypeError, match="start must be an int or None, not "):
+                await read(bound)
+            with pytest.raises(ArgumentTypeError, match="stop must be an int or None, not "):
+                await read(0, bound)
+    assert await history.get_messages(False, True) == [HumanMessage("x")]
 
 
 async def test_a_key_of_another_type_is_neither_read_changed_nor_deleted(

@@ -137,6 +137,11 @@ async def test_a_cluster_client_keeps_every_option(way: Way, servers: Servers) -
     assert pool.max_connections == 100
 
 
+class PathOfBytes:
+    def __fspath__(self) -> bytes:
+        return b"/no/such.pem"
+
+
 BAD = {
     "another protocol": ({"url_or_endpoint": "http://127.0.0.1"}, "url_or_endpoint"),
     "no host": ({"url_or_endpoint": "redis://"}, "url_or_endpoint"),
@@ -152,6 +157,13 @@ BAD = {
     "a unix socket": ({"url_or_endpoint": "unix:///tmp/socket"}, "url_or_endpoint"),
     "no such CA file": ({"url_or_endpoint": "h", "ca_certs": "/no/such.pem"}, "ca_certs"),
     "a CA file with no CA": ({"url_or_endpoint": "h", "ca_certs": __file__}, "ca_certs"),
+    "a CA that is a number": ({"url_or_endpoint": "h", "ca_certs": 5}, "ca_certs"),
+    "a CA in bytes": ({"url_or_endpoint": "h", "ca_certs": b"x"}, "ca_certs"),
+    "a bundle in bytes": ({"url_or_endpoint": "h", "ca_certs": [b"x"]}, "ca_certs"),
+    "a path in bytes": ({"url_or_endpoint": "h", "ca_certs": PathOfBytes()}, "ca_certs"),
+    "IAM that is a word": ({"url_or_endpoint": "h", "iam": "yes", "ssl": False}, "iam"),
+    "IAM that is a number": ({"url_or_endpoint": "h", "iam": 0}, "iam"),
+    "a cluster that is a word": ({"url_or_endpoint": "h", "cluster": "no"}, "cluster"),
     "IAM in clear": ({"url_or_endpoint": "h", "iam": True}, "iam"),
     "IAM and a password": (
         {"url_or_endpoint": "rediss://h", "iam": True, "password": "x"},
@@ -172,6 +184,8 @@ async def test_settings_that_cannot_be_meant_are_refused_by_name(
 def test_an_endpoint_must_be_a_string() -> None:
     with pytest.raises(ArgumentTypeError):
         connect(6379)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentTypeError, match="asyncio must be a bool"):
+        connect("h", cluster=False, asyncio="no")  # type: ignore[arg-type]
 
 
 def test_an_error_about_a_url_does_not_show_its_password() -> None:

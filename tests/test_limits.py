@@ -15,6 +15,7 @@ from langchain_core.messages import (
     ToolMessageChunk,
 )
 
+from langchain_google_memorystore_redis._ops.settings import milliseconds
 from tests.plugins.doors import Door
 
 
@@ -36,6 +37,23 @@ async def test_an_append_starts_and_renews_the_time_to_live(
     raw.expire(f"{door.prefix}session", 5)
     await history.add_message(HumanMessage("y"))
     assert raw.pttl(f"{door.prefix}session") > 90_000
+
+
+@pytest.mark.parametrize(
+    ("duration", "expected"),
+    [
+        (timedelta(milliseconds=1), 1),
+        (timedelta(milliseconds=1001), 1001),
+        (timedelta(milliseconds=2**45 + 1), 2**45 + 1),
+        (timedelta(milliseconds=1, microseconds=999), 1),
+        (0.001, 1),
+        (1.001, 1001),
+        (4.35, 4350),
+        (60, 60_000),
+    ],
+)
+def test_a_time_span_is_exact_to_the_millisecond(duration: Any, expected: int) -> None:
+    assert milliseconds("ttl", duration) == expected
 
 
 async def test_without_a_ttl_expiry_is_left_alone(door: Door, raw: Any) -> None:

@@ -25,12 +25,15 @@ from langchain_google_memorystore_redis._ops.history import Cursor, HistoryOps
 from langchain_google_memorystore_redis._ops.outbox import outbox_of
 from langchain_google_memorystore_redis._ops.read_cache import ReadCache, read_on
 from langchain_google_memorystore_redis._ops.settings import (
+    boolean,
     instance_or_none,
     least_compressed,
     milliseconds,
     not_negative,
+    not_negative_or_none,
     one_of,
     positive,
+    time_to_live,
 )
 from langchain_google_memorystore_redis.display import Display
 from langchain_google_memorystore_redis.entry import Entry
@@ -49,7 +52,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         async_client: an asyncio client for the async methods, beside a blocking `client`.
         key_prefix: put before `session_id` to make the key of the session.
         max_messages: how many messages the session may hold; each append drops the oldest over
-            that, and tool results at the front whose tool call was dropped.
+            that, and tool results that are left without their call: all, if only those are left.
         refresh_ttl_on_read: reading messages renews `ttl` too.
         replicas_ack: how many replicas must have an append before it returns; 0 asks none. Fewer
             raise `NotReplicatedError` after `replicas_ack_timeout` seconds, which must be less
@@ -94,9 +97,9 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         self._ops = HistoryOps(
             session_id=session_id,
             key=session_key(key_prefix, session_id),
-            ttl_ms=0 if ttl is None else milliseconds("ttl", ttl),
+            ttl_ms=time_to_live(ttl),
             max_messages=0 if max_messages is None else positive("max_messages", max_messages),
-            refresh_ttl_on_read=refresh_ttl_on_read,
+            refresh_ttl_on_read=boolean("refresh_ttl_on_read", refresh_ttl_on_read),
             skip_corrupt=one_of("on_corrupt", on_corrupt, ("raise", "skip")) == "skip",
             replicas_ack=not_negative("replicas_ack", replicas_ack),
             replicas_ack_timeout_ms=milliseconds("replicas_ack_timeout", replicas_ack_timeout),
@@ -124,8 +127,8 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
     def messages(self) -> list[BaseMessage]:  # type: ignore[override]
         """All messages, oldest first, as a list of your own.
 
-        One round trip up to 5,000 messages, then one for each further 5,000. Raises
-        `CorruptEntryError` (see `on_corrupt`), `WrongTypeError`.
+        One round trip up to 5,000 messages, then one for each further 5,000, between which it may
+        raise `HistoryChangedError` as `for` does. Raises `CorruptEntryError` (see `on_corrupt`).
 
         Example:
             >>> history.messages
@@ -162,7 +165,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
 
         One round trip up to 5,000 messages, then one a page; one more when one bound counts from
         the front and the other from the end, or when more than 5,000 are counted from the end.
-        What comes before or after the range is not moved. Raises as `messages`.
+        What is outside the range is not moved. Raises as `messages`, `HistoryChangedError` too.
 
         Example:
             >>> history.get_messages(-20)  # the last twenty
@@ -179,7 +182,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
     def entries(self, start: int | None = None, stop: int | None = None) -> list[Entry]:
         """What `get_messages` gives, with the id and time of writing of each message.
 
-        Round trips and errors as for `get_messages`.
+        Round trips and errors, `HistoryChangedError` too, as for `get_messages`.
 
         Example:
             >>> entry = history.entries()[-1]
@@ -208,8 +211,8 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
     def __iter__(self) -> Iterator[BaseMessage]:
         """Iterate without loading all: one round trip for each 5,000 messages.
 
-        Messages appended meanwhile are seen. Raises `HistoryChangedError` if the session is
-        cleared or truncated meanwhile; messages that `max_messages` drops are passed over.
+        Messages appended meanwhile are seen, those that `max_messages` drops passed over. Raises
+        `HistoryChangedError` if the next page's first one is gone: cut, or dropped with all before.
 
         Example:
             >>> [message.content for message in history]
@@ -292,8 +295,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         The new history has this one's client and settings, and the entries keep their ids and
         times. Works across cluster slots. Three round trips up to 5,000 messages, then two for
         each further 5,000; a copy of more that is broken off leaves its first pages: clear it.
-        Raises `SessionExistsError` if the session exists, `HistoryChangedError` if this one is
-        cut meanwhile.
+        Raises `SessionExistsError` if it exists, `HistoryChangedError` if this is cut meanwhile.
 
         Example:
             >>> branch = history.copy("docs:branch", length=1)
@@ -302,7 +304,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             >>> branch.clear()
         """
         branch = self._open(session_id)
-        self._sync.drive(self._ops.copy_to(branch._ops, _length(length)))
+        self._sync.drive(self._ops.copy_to(branch._ops, not_negative_or_none("length", length)))
         return branch
 
     async def acopy(
@@ -310,7 +312,9 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
     ) -> MemorystoreChatMessageHistory:
         """Async twin of `copy`."""
         branch = self._open(session_id)
-        await self._async.drive(self._ops.copy_to(branch._ops, _length(length)))
+        await self._async.drive(
+            self._ops.copy_to(branch._ops, not_negative_or_none("length", length))
+        )
         return branch
 
     def clear(self) -> None:
@@ -376,7 +380,3 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         key = session_key(self._key_prefix, session_id)
         branch._ops = replace(self._ops, session_id=session_id, key=key)
         return branch
-
-
-def _length(length: int | None) -> int | None:
-    return None if length is None else not_negative("length", length)

@@ -18,6 +18,7 @@ import redis
 import redis.asyncio
 from redis.connection import parse_url
 
+from langchain_google_memorystore_redis._ops.settings import boolean
 from langchain_google_memorystore_redis.endpoint import ALWAYS, Endpoint
 from langchain_google_memorystore_redis.errors import ArgumentTypeError, InvalidArgumentError
 
@@ -84,8 +85,8 @@ def connect(
         True
         >>> client.close()
     """
-    endpoint = _settle(url_or_endpoint, cluster, iam, ca_certs, redis_py_options)
-    return endpoint.client(redis.asyncio if asyncio else redis)
+    library = redis.asyncio if boolean("asyncio", asyncio) else redis
+    return _settle(url_or_endpoint, cluster, iam, ca_certs, redis_py_options).client(library)
 
 
 async def aconnect(
@@ -124,6 +125,12 @@ def _settle(
 ) -> Endpoint:
     if misplaced := sorted(_PLACES & given.keys()):
         raise InvalidArgumentError(misplaced[0], "is not taken: pass url_or_endpoint instead")
+    if cluster is not None:
+        boolean("cluster", cluster)
+    if not (isinstance(iam, bool) or hasattr(iam, "refresh")):
+        raise ArgumentTypeError(
+            "iam", f"must be a bool or credentials of google-auth, not {type(iam).__name__}"
+        )
     if address is None:
         address = os.environ.get("REDIS_URL") or None
         folder = os.environ.get("MEMORYSTORE_EMBEDDED_DIR") or None
@@ -215,11 +222,16 @@ def _settle_tls(
 
 
 def _trust(ca_certs: str | os.PathLike[str] | Sequence[str]) -> dict[str, str]:
-    if isinstance(ca_certs, (str, os.PathLike)):
-        text = os.fspath(ca_certs)
-        name = "ssl_ca_data" if "-----BEGIN" in text else "ssl_ca_certs"
-    else:
-        text, name = "\n".join(ca_certs), "ssl_ca_data"
+    try:
+        if isinstance(ca_certs, (str, os.PathLike)):
+            text = os.fspath(ca_certs)
+            name = "ssl_ca_data" if "-----BEGIN" in text else "ssl_ca_certs"
+        else:
+            text, name = "\n".join(ca_certs), "ssl_ca_data"
+    except TypeError as error:
+        raise ArgumentTypeError(
+            "ca_certs", f"must be a path, PEM text or a list of PEM texts, all of them str: {error}"
+        ) from error
     try:
         if name == "ssl_ca_data":
             ssl.create_default_context(cadata=text)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from langchain_google_memorystore_redis._engine.clients import runners_for
 from langchain_google_memorystore_redis._ops.migration import Community, LangchainRedis, Origin
 from langchain_google_memorystore_redis._ops.sessions import Imported, SessionsOps
-from langchain_google_memorystore_redis._ops.settings import milliseconds, one_of
+from langchain_google_memorystore_redis._ops.settings import one_of, time_to_live
 
 OriginName = Literal["langchain-community", "langchain-redis"]
 _ORIGINS: dict[str, tuple[Callable[[SessionsOps], Origin], str]] = {
@@ -79,4 +79,4 @@ def _route(
 ) -> tuple[Origin, SessionsOps, int]:
     layout, usual_prefix = _ORIGINS[one_of("origin", origin, tuple(_ORIGINS))]
     here = layout(SessionsOps(usual_prefix if source_prefix is None else source_prefix))
-    return here, SessionsOps(key_prefix), 0 if ttl is None else milliseconds("ttl", ttl)
+    return here, SessionsOps(key_prefix), time_to_live(ttl)

@@ -24,7 +24,7 @@ from langchain_google_memorystore_redis._ops.sessions import (
     Session,
     SessionsOps,
 )
-from langchain_google_memorystore_redis._ops.settings import milliseconds, one_of, several
+from langchain_google_memorystore_redis._ops.settings import one_of, several, time_to_live
 from langchain_google_memorystore_redis.errors import InvalidArgumentError
 from langchain_google_memorystore_redis.migration import amigrate_sessions, migrate_sessions
 
@@ -176,7 +176,7 @@ def import_sessions(
         >>> delete_prefix(client, "copy:")
         Deleted(sessions=1, refused=0)
     """
-    flow = SessionsOps(key_prefix).restore(_rows(lines, format), _ttl(ttl))
+    flow = SessionsOps(key_prefix).restore(_rows(lines, format), time_to_live(ttl))
     return runners_for(client)[0].drive(flow)
 
 
@@ -189,7 +189,7 @@ async def aimport_sessions(
     format: ForeignFormat = "jsonl",  # noqa: A002
 ) -> Imported:
     """Async twin of `import_sessions`."""
-    flow = SessionsOps(key_prefix).restore(_rows(lines, format), _ttl(ttl))
+    flow = SessionsOps(key_prefix).restore(_rows(lines, format), time_to_live(ttl))
     return await runners_for(client)[1].drive(flow)
 
 
@@ -288,10 +288,6 @@ def _rows(lines: Iterable[bytes | str], format: ForeignFormat) -> Iterator[Row]:
     return exchange.READERS[one_of("format", format, tuple(exchange.READERS))](
         several("lines", lines)
     )
-
-
-def _ttl(ttl: float | timedelta | None) -> int:
-    return 0 if ttl is None else milliseconds("ttl", ttl)
 
 
 def _not_empty(key_prefix: str) -> str:

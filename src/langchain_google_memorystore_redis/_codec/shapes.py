@@ -82,6 +82,11 @@ def _is_list_of_dicts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
+def _is_text(value: Any, *choices: str) -> bool:
+    # The type first: `==` of an arbitrary object may raise whatever it likes.
+    return isinstance(value, str) and value in choices
+
+
 def _is_anything(_: Any) -> bool:
     return True
 
@@ -106,9 +111,9 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "invalid_tool_calls": _is_list_of_dicts,
     "tool_call_chunks": _is_list_of_dicts,
     "usage_metadata": _is_dict_or_none,
-    "chunk_position": lambda value: value in (None, "last"),
+    "chunk_position": lambda value: value is None or _is_text(value, "last"),
     "tool_call_id": _is_str,
-    "status": lambda value: value in ("success", "error"),
+    "status": lambda value: _is_text(value, "success", "error"),
     "role": _is_str,
 }
 
@@ -146,7 +151,7 @@ class Shape:
         self._required = [n for n, default in self._defaults.items() if default is _REQUIRED]
         self._mutable = [n for n, default in self._defaults.items() if default in ([], {})]
         self._checks = {n: _CHECKS.get(n, _is_anything) for n in fields}
-        self._checks["type"] = lambda value: value == self.type
+        self._checks["type"] = lambda value: _is_text(value, self.type)
         if "name" in self._required:
             self._checks["name"] = _is_str
         # Name, default, and whether a str always suits it: most messages have no other values.

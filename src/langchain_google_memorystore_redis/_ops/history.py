@@ -20,6 +20,7 @@ from langchain_google_memorystore_redis._codec.decode import Decoded, Undecodabl
 from langchain_google_memorystore_redis._engine.op import Flow, Op, ask
 from langchain_google_memorystore_redis._engine.scripts import Script
 from langchain_google_memorystore_redis._ops.batch import Batch
+from langchain_google_memorystore_redis._ops.settings import index_or_none
 from langchain_google_memorystore_redis.errors import (
     CorruptEntryError,
     HistoryChangedError,
@@ -64,10 +65,11 @@ class Cursor:
     @classmethod
     def of_slice(cls, start: int | None, stop: int | None) -> Cursor | None:
         """The cursor of `history[start:stop]`; None if that is empty whatever the list holds."""
-        if stop is not None and operator.index(stop) == 0:
+        start, stop = index_or_none("start", start), index_or_none("stop", stop)
+        if stop == 0:
             return None
-        first = 0 if start is None else max(-_FAR, min(operator.index(start), _FAR))
-        last = -1 if stop is None else max(-_FAR, min(operator.index(stop), _FAR)) - 1
+        first = 0 if start is None else max(-_FAR, min(start, _FAR))
+        last = -1 if stop is None else max(-_FAR, min(stop, _FAR)) - 1
         return None if (first < 0) == (last < 0) and first > last else cls(first, last)
 
     @property

@@ -32,7 +32,14 @@ def milliseconds(argument: str, duration: float | timedelta) -> int:
             argument,
             f"must be from 0.001 to {_MOST_SECONDS:,} seconds; None keeps messages for good",
         )
-    return int(seconds * 1000)
+    if isinstance(duration, timedelta):
+        return duration // timedelta(milliseconds=1)
+    return round(seconds * 1000)  # 1.001 * 1000 is a little less than 1001
+
+
+def time_to_live(ttl: float | timedelta | None) -> int:
+    """The milliseconds of a `ttl`, 0 for None."""
+    return 0 if ttl is None else milliseconds("ttl", ttl)
 
 
 def integer(argument: str, value: int, least: int) -> int:
@@ -48,6 +55,22 @@ def integer(argument: str, value: int, least: int) -> int:
     return number
 
 
+def boolean(argument: str, value: bool) -> bool:
+    """True or False, and no other value that Python takes for one of them."""
+    if not isinstance(value, bool):
+        raise ArgumentTypeError(argument, f"must be a bool, not {type(value).__name__}")
+    return value
+
+
+def index_or_none(argument: str, value: int | None) -> int | None:
+    """A bound as Python's slices take it."""
+    try:
+        return None if value is None else operator.index(value)
+    except TypeError as error:
+        kind = type(value).__name__
+        raise ArgumentTypeError(argument, f"must be an int or None, not {kind}") from error
+
+
 def positive(argument: str, value: int) -> int:
     """An int of 1 or more."""
     return integer(argument, value, 1)
@@ -56,6 +79,11 @@ def positive(argument: str, value: int) -> int:
 def not_negative(argument: str, value: int) -> int:
     """An int of 0 or more."""
     return integer(argument, value, 0)
+
+
+def not_negative_or_none(argument: str, value: int | None) -> int | None:
+    """An int of 0 or more, or None."""
+    return None if value is None else not_negative(argument, value)
 
 
 def one_of(argument: str, value: T, choices: Sequence[T]) -> T:
