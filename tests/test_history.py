@@ -199,6 +199,23 @@ async def test_a_read_follows_messages_that_a_trim_moves(door: Door, page_of_fou
     assert seen == [str(number) for number in range(15)]
 
 
+async def test_a_read_says_so_when_all_up_to_its_next_page_is_dropped(
+    door: Door, page_of_four: None
+) -> None:
+    bounded = door.open(max_messages=12)
+    await bounded.add_messages(numbered(12))
+    seen = []
+
+    async def read_and_drop() -> None:
+        async for message in bounded.each():
+            seen.append(message)
+            await bounded.add_messages(numbered(5, start=12))
+
+    with pytest.raises(HistoryChangedError, match="trimmed"):
+        await read_and_drop()
+    assert seen == numbered(4)
+
+
 async def test_a_read_says_so_when_the_session_is_cut_meanwhile(
     door: Door, page_of_four: None
 ) -> None:

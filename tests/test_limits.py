@@ -140,6 +140,13 @@ async def test_a_bound_never_leaves_a_tool_result_without_its_call(door: Door, b
     assert await history.messages() == stored
 
 
+async def test_tool_results_that_alone_exceed_the_bound_go_with_their_call(door: Door) -> None:
+    history = door.open(max_messages=2)
+    await history.add_messages([HumanMessage("?"), call("1", "2", "3")])
+    await history.add_messages([result("1"), result("2"), result("3")])
+    assert await history.messages() == []
+
+
 async def test_a_bound_knows_tool_results_written_by_release_030(door: Door, raw: Any) -> None:
     raw.rpush(
         f"{door.prefix}session",
