@@ -21,6 +21,7 @@ from langchain_google_memorystore_redis import (
     MemorystoreChatMessageHistory,
     MemorystoreError,
     WrongTypeError,
+    sessions,
 )
 from tests.hostile import before_deep_recursion
 from tests.plugins.doors import Door
@@ -281,7 +282,7 @@ async def test_a_corrupt_element_is_named_and_can_be_skipped(
         (lambda: history.get_messages(-2), -2),
         (lambda: history.entries(1, 2), 1),
     ):
-        with pytest.raises(CorruptEntryError, match="session") as caught:
+        with pytest.raises(CorruptEntryError, match=r'on_corrupt="skip" to read') as caught:
             await call()
         assert (caught.value.session_id, caught.value.index) == ("session", index)
     assert await history.get_messages(2) == [HumanMessage("2")]
@@ -291,8 +292,23 @@ async def test_a_corrupt_element_is_named_and_can_be_skipped(
         assert await lenient.messages() == [HumanMessage("0"), HumanMessage("2")]
     assert [record.name for record in caplog.records] == ["langchain_google_memorystore_redis"]
     assert "index 1" in caplog.text
+    assert "on_corrupt" not in caplog.text
     await lenient.add_message(HumanMessage("3"))
     assert raw.lindex(f"{door.prefix}session", 1) == element
+
+
+def test_what_would_not_help_is_not_advised(client: Any, prefix: str) -> None:
+    strict = MemorystoreChatMessageHistory(client, "s", key_prefix=prefix)
+    lenient = MemorystoreChatMessageHistory(client, "s", key_prefix=prefix, on_corrupt="skip")
+    client.rpush(strict.key, b"not json")
+    for read in (
+        lambda: strict[0],  # there is no other message to give
+        lambda: lenient[-1],
+        lambda: list(sessions.export_sessions(client, ["s"], key_prefix=prefix, format="openai")),
+    ):
+        with pytest.raises(CorruptEntryError, match=r"session 's', index .*: not JSON") as caught:
+            read()
+        assert "on_corrupt" not in str(caught.value)
 
 
 def test_a_server_that_is_away_is_never_an_empty_history(servers: Servers) -> None:

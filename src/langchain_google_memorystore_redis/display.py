@@ -49,7 +49,7 @@ def newest(runner: BlockingRunner, ops: HistoryOps, most: int) -> Transcript:
 
 def turns_of(ops: HistoryOps, page: Page) -> Iterator[Turn]:
     """The turns of a page of elements."""
-    ops = replace(ops, skip_corrupt=False)
+    ops = replace(ops, skip_corrupt=None)
     for index, element in enumerate(page.elements, page.first):
         try:
             ((message, _, at),) = ops.decode_page(Page([element], index))

@@ -106,11 +106,11 @@ class CorruptEntryError(MemorystoreError, ValueError):
     A negative `index` counts from the end.
     """
 
-    def __init__(self, session_id: str, index: int, problem: str) -> None:
-        super().__init__(
-            f"session {session_id!r}, index {index}: {problem}. "
-            'Pass on_corrupt="skip" to read the other messages.'
-        )
+    def __init__(
+        self, session_id: str, index: int, problem: str, *, may_skip: bool = False
+    ) -> None:
+        advice = ' Pass on_corrupt="skip" to read the other messages.' if may_skip else ""
+        super().__init__(f"session {session_id!r}, index {index}: {problem}.{advice}")
         self.session_id = session_id
         self.index = index
 

@@ -101,7 +101,8 @@ class HistoryOps:
     """Time to live in milliseconds, 0 for none."""
     max_messages: int = 0
     refresh_ttl_on_read: bool = False
-    skip_corrupt: bool = False
+    skip_corrupt: bool | None = None
+    """What `on_corrupt` asks for; None where there is no such setting."""
     replicas_ack: int = 0
     replicas_ack_timeout_ms: int = 0
     compress_min_bytes: int = 0
@@ -147,7 +148,10 @@ class HistoryOps:
             found = yield from ask(self._read("LINDEX", index))
         if found is None:
             raise MessageIndexError(self.session_id, index)
-        return self._decode(found, index)[0]
+        try:
+            return decode(found)[0]
+        except UndecodableError as error:
+            raise CorruptEntryError(self.session_id, index, str(error)) from error
 
     def slice(self, start: int | None, stop: int | None) -> Flow[list[BaseMessage]]:
         """The messages of `history[start:stop]`."""
@@ -230,14 +234,10 @@ class HistoryOps:
         """The rows of a page, one by one; what is corrupt raises, or is skipped with a warning."""
         for index, element in enumerate(page.elements, page.first):
             try:
-                yield self._decode(element, index)
-            except CorruptEntryError as error:
+                yield decode(element)
+            except UndecodableError as error:
+                may_skip = self.skip_corrupt is False
+                corrupt = CorruptEntryError(self.session_id, index, str(error), may_skip=may_skip)
                 if not self.skip_corrupt:
-                    raise
-                _logger.warning("skipped a corrupt entry: %s", error)
-
-    def _decode(self, element: bytes, index: int) -> Decoded:
-        try:
-            return decode(element)
-        except UndecodableError as error:
-            raise CorruptEntryError(self.session_id, index, str(error)) from error
+                    raise corrupt from error
+                _logger.warning("skipped a corrupt entry: %s", corrupt)
