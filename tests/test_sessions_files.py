@@ -113,6 +113,28 @@ async def test_what_is_no_message_travels_in_base64(door: Door, raw: Any) -> Non
     assert raw.lrange(f"{door.prefix}copy:ada", 0, -1) == stored
 
 
+async def test_an_export_of_all_begins_before_all_are_found(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ops, "SCAN_COUNT", 10)
+    for number in range(100):
+        await door.open(f"{number}").add_message(HumanMessage("x"))
+    lines: list[bytes] = []
+
+    async def gather(line: bytes) -> None:
+        lines.append(line)
+        for number in range(100 if len(lines) == 1 else 0):
+            await door.open(f"later-{number}").add_message(HumanMessage("x"))
+
+    if door.by_async:
+        async for line in sessions.aexport_sessions(door.client, key_prefix=door.prefix):
+            await gather(line)
+    else:
+        for line in sessions.export_sessions(door.client, key_prefix=door.prefix):
+            await gather(line)
+    assert any(b'"later-' in line for line in lines)
+
+
 async def test_an_import_that_broke_off_goes_on_where_it_stopped(
     door: Door, raw: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -144,9 +144,7 @@ async def aexport_sessions(
     """Async twin of `export_sessions`."""
     ops, runner = SessionsOps(key_prefix), runners_for(client)[1]
     write = _writer(ops, format)
-    if session_ids is None:
-        session_ids = [one.session_id async for one in alist_sessions(client, key_prefix)]
-    for session_id in several("session_ids", session_ids):
+    async for session_id in _each_id(client, session_ids, key_prefix):
         for line in write(session_id, await runner.drive(ops.elements(session_id))):
             yield line
 
@@ -268,6 +266,17 @@ class _Listing:
             if session.session_id not in self._seen:
                 self._seen.add(session.session_id)
                 yield session
+
+
+async def _each_id(
+    client: Any, session_ids: Iterable[str] | None, key_prefix: str
+) -> AsyncIterator[str]:
+    if session_ids is None:
+        async for session in alist_sessions(client, key_prefix):
+            yield session.session_id
+    else:
+        for session_id in several("session_ids", session_ids):
+            yield session_id
 
 
 def _writer(ops: SessionsOps, format: Format) -> Callable[[str, list[bytes]], Iterator[bytes]]:  # noqa: A002
