@@ -154,8 +154,31 @@ BAD = {
     "no TLS by a TLS URL": ({"url_or_endpoint": "rediss://h", "ssl": False}, "ssl"),
     "an unknown option": ({"url_or_endpoint": "h", "cluster": False, "x": 1}, "redis_py_options"),
     "a database of a cluster": ({"url_or_endpoint": "redis://h/3", "cluster": True}, "db"),
+    "TLS by a URL without its colon": ({"url_or_endpoint": "rediss//h"}, "url_or_endpoint"),
+    "a URL of one slash": ({"url_or_endpoint": "redis:/127.0.0.1"}, "url_or_endpoint"),
+    "port 0": ({"url_or_endpoint": "10.0.0.1:0"}, "url_or_endpoint"),
+    "port 0 in a URL": ({"url_or_endpoint": "redis://10.0.0.1:0"}, "url_or_endpoint"),
+    "a database that is no number": ({"url_or_endpoint": "redis://h/zz"}, "url_or_endpoint"),
+    "a database below 0": ({"url_or_endpoint": "redis://h/-1"}, "url_or_endpoint"),
+    "no connections": ({"url_or_endpoint": "h", "max_connections": 0}, "max_connections"),
+    "no connections in a URL": (
+        {"url_or_endpoint": "redis://h?max_connections=0"},
+        "max_connections",
+    ),
+    "no connections to a node": (
+        {"url_or_endpoint": "h", "max_connections": 0, "cluster": True},
+        "max_connections",
+    ),
+    "connections below 0": ({"url_or_endpoint": "h", "max_connections": -1}, "max_connections"),
     "a unix socket": ({"url_or_endpoint": "unix:///tmp/socket"}, "url_or_endpoint"),
     "no such CA file": ({"url_or_endpoint": "h", "ca_certs": "/no/such.pem"}, "ca_certs"),
+    "no authority": ({"url_or_endpoint": "h", "ca_certs": []}, "ca_certs"),
+    "an empty authority": ({"url_or_endpoint": "h", "ca_certs": ""}, "ca_certs"),
+    "authorities that are empty": (
+        {"url_or_endpoint": "rediss://h", "ca_certs": ("",)},
+        "ca_certs",
+    ),
+    "no authority of an embedded server": ({"ca_certs": ()}, "url_or_endpoint"),
     "a CA file with no CA": ({"url_or_endpoint": "h", "ca_certs": __file__}, "ca_certs"),
     "a CA that is a number": ({"url_or_endpoint": "h", "ca_certs": 5}, "ca_certs"),
     "a CA in bytes": ({"url_or_endpoint": "h", "ca_certs": b"x"}, "ca_certs"),
@@ -174,8 +197,9 @@ BAD = {
 
 @pytest.mark.parametrize(("settings", "argument"), BAD.values(), ids=BAD)
 async def test_settings_that_cannot_be_meant_are_refused_by_name(
-    way: Way, settings: dict[str, Any], argument: str
+    way: Way, settings: dict[str, Any], argument: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("REDIS_URL", raising=False)
     with pytest.raises(InvalidArgumentError) as caught:
         await way(**settings)
     assert caught.value.argument == argument

@@ -9,10 +9,12 @@ had for `iam.py`, how a server is started for `embedded.py`.
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from asyncio import to_thread
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 import redis
 import redis.asyncio
@@ -141,7 +143,7 @@ def _settle(
                 "unset the one that you do not mean",
             )
         if not address:
-            return _settle_embedded(folder, cluster or iam or ca_certs, given)
+            return _settle_embedded(folder, cluster or iam or ca_certs is not None, given)
     scheme, place = _locate(address)
     options = {**ALWAYS, **given, **place}
     tls = _settle_tls(scheme, ca_certs, options, iam=bool(iam))
@@ -177,7 +179,8 @@ def _locate(address: str) -> tuple[str | None, dict[str, Any]]:
     try:
         url = address if scheme else f"redis://{address}"
         found: dict[str, Any] = dict(parse_url(url))  # type: ignore[no-untyped-call]
-        if "host" not in found:
+        parts = urlsplit(url)
+        if "host" not in found or (scheme is None and parts.path):
             raise ValueError
     except ValueError:
         # Neither the address nor the cause: both may hold the password, or a piece of it.
@@ -187,6 +190,14 @@ def _locate(address: str) -> tuple[str | None, dict[str, Any]]:
             "for TLS; percent-encode what is special in a password, and put an IPv6 "
             "address in [brackets]",
         ) from None
+    # What redis-py takes for nothing given.
+    if parts.port == 0:
+        raise InvalidArgumentError("url_or_endpoint", "says port 0: give the port, usually 6379")
+    if not re.fullmatch("/?[0-9]*/?", parts.path):
+        raise InvalidArgumentError(
+            "url_or_endpoint",
+            "has a path that is no database: end the URL in a number, as /0, or in none",
+        )
     found.pop("connection_class", None)
     return scheme, found
 
@@ -199,7 +210,7 @@ def _settle_tls(
     iam: bool,
 ) -> bool:
     wanted: bool | None = options.pop("ssl", None)
-    if wanted is None and ca_certs:
+    if wanted is None and ca_certs is not None:
         wanted = True
     if scheme == "rediss" and wanted is False:
         raise InvalidArgumentError("ssl", "is False, but the URL says rediss://")
@@ -209,7 +220,7 @@ def _settle_tls(
         )
     if scheme == "rediss" or wanted:
         options.setdefault("ssl_check_hostname", True)  # redis-py 5: off
-        if ca_certs:
+        if ca_certs is not None:
             options.update(_trust(ca_certs))
         return True
     if iam and wanted is not False:
@@ -232,6 +243,8 @@ def _trust(ca_certs: str | os.PathLike[str] | Sequence[str]) -> dict[str, str]:
         raise ArgumentTypeError(
             "ca_certs", f"must be a path, PEM text or a list of PEM texts, all of them str: {error}"
         ) from error
+    if not text.strip():  # which ssl and redis-py would take for none given
+        raise InvalidArgumentError("ca_certs", "is empty: give the authorities, or leave it out")
     try:
         if name == "ssl_ca_data":
             ssl.create_default_context(cadata=text)

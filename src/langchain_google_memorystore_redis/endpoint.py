@@ -49,6 +49,11 @@ class Endpoint:
 
     def client(self, library: ModuleType) -> Any:
         """A client of `redis` or `redis.asyncio`."""
+        limit = self.options.get("max_connections")
+        if limit is not None and (
+            not isinstance(limit, int) or limit < 1
+        ):  # redis-py takes 0 for 100
+            raise InvalidArgumentError("max_connections", "must be a whole number of at least 1")
         retry = AsyncRetry() if library is redis.asyncio else Retry()
         if self.cluster:
             return self._cluster_client(library, {**_CLUSTER, "retry": retry, **self.options})
