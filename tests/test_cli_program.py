@@ -171,6 +171,37 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(plain: Shell) -> None:
         assert process.stderr.read() in ("", f"300 sessions under {plain.prefix!r}\n")
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["doctor", "list", "show a", "export", "import -", "migrate langchain-redis", "delete a -y"],
+)
+def test_without_a_server_it_works_on_none_and_says_what_to_give(command: str) -> None:
+    done = run(*command.split(), MEMORYSTORE_EMBEDDED_DIR="")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert re.search(r"--url.*REDIS_URL.*MEMORYSTORE_EMBEDDED_DIR", done.stderr)
+    assert len(done.stderr.splitlines()) == 1
+    assert run(command.split(maxsplit=1)[0], "--help", MEMORYSTORE_EMBEDDED_DIR="").exit_code == 0
+
+
+def test_an_embedded_server_is_one_that_keeps_its_data_but_for_the_demo(tmp_path: Path) -> None:
+    def call(folder: str, *args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [SCRIPT, *args],
+            input='{"messages": [{"role": "user", "content": "hi"}]}\n',
+            capture_output=True,
+            text=True,
+            env={**environment(), "MEMORYSTORE_EMBEDDED_DIR": folder},
+            check=False,
+        )
+
+    imported = call(str(tmp_path), "import", "-", "--format", "openai")
+    assert (imported.returncode, imported.stderr) == (0, "Added 1 message in 1 session.\n")
+    assert call(str(tmp_path), "list").stdout.startswith("conversation-1\t1\t")
+    shown = call("", "demo")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "an embedded Valkey" in shown.stdout
+
+
 @pytest.mark.parametrize("missing", ["typer", "rich"])
 def test_without_its_extra_it_says_what_to_install(missing: str) -> None:
     code = (

@@ -22,7 +22,12 @@ from langchain_google_memorystore_redis.cli import screen
 from langchain_google_memorystore_redis.cli.doctor import examine
 from langchain_google_memorystore_redis.cli.files import lines_of, writing
 from langchain_google_memorystore_redis.cli.reading import read
-from langchain_google_memorystore_redis.cli.server import OneLineErrors, Server, scanning
+from langchain_google_memorystore_redis.cli.server import (
+    OneLineErrors,
+    Server,
+    named_server,
+    scanning,
+)
 from langchain_google_memorystore_redis.cli.words import plural
 from langchain_google_memorystore_redis.migration import OriginName
 
@@ -83,7 +88,7 @@ def doctor(ctx: typer.Context, as_json: Json = False) -> None:
 
     It stores one message under the prefix and removes it again.
     """
-    server: Server = ctx.obj
+    server = named_server(ctx)
     if not as_json:
         screen.say(f"Examining {server.address}", "dim")
     levels: list[str] = []
@@ -113,7 +118,7 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
 
     A pipe gets lines of id, messages, bytes, first, last, seconds to live, parted by tabs.
     """
-    server: Server = ctx.obj
+    server = named_server(ctx)
     with server.client() as client, scanning(client, "Looking for sessions") as progress:
         found = library.list_sessions(client, server.prefix, progress=progress)
         table = list(found) if screen.out().is_terminal and not as_json else None
@@ -137,7 +142,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show the transcript of a session: times, roles, tool calls, Markdown on a terminal."""
-    server: Server = ctx.obj
+    server = named_server(ctx)
     ops = HistoryOps(session, session_key(server.prefix, session))
     empty = True
     with server.client() as client:
@@ -167,7 +172,7 @@ def export_(
     ] = "jsonl",
 ) -> None:
     """Export sessions, all of them if none is named: one line a message, or OpenAI's format."""
-    server: Server = ctx.obj
+    server = named_server(ctx)
     with server.client() as client, writing(output) as file:
         if sessions:
             for one in sessions:
@@ -197,7 +202,7 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Import what `export` wrote. Run it again after it broke off: it adds nothing twice."""
-    server: Server = ctx.obj
+    server = named_server(ctx)
     with server.client() as client, lines_of(file) as lines:
         done = library.import_sessions(
             client, lines, key_prefix=server.prefix, ttl=ttl, format=format
@@ -227,7 +232,7 @@ def migrate(
 
     langchain-redis keeps JSON documents, so its server must have a JSON module.
     """
-    server: Server = ctx.obj
+    server = named_server(ctx)
     with (
         server.client() as target,
         server.client(source_url) as source,
@@ -257,7 +262,7 @@ def delete(
     as_json: Json = False,
 ) -> None:
     """Delete sessions, named or all that begin alike, and say how many. Asks first."""
-    server: Server = ctx.obj
+    server = named_server(ctx)
     if bool(sessions) == bool(prefix):
         raise typer.BadParameter("name sessions, or give a --prefix that is not empty")
     with server.client() as client:

@@ -85,6 +85,21 @@ class Server:
             made.close()
 
 
+def named_server(ctx: typer.Context) -> Server:
+    """The server of the global options; one that nobody names is refused.
+
+    It would be an embedded one that ends with this command, and all that was done on it.
+    """
+    server: Server = ctx.obj
+    if not server.url and not os.environ.get("MEMORYSTORE_EMBEDDED_DIR"):
+        raise _UsageError(
+            "No server is named: give --url before the command, or set REDIS_URL, or "
+            "MEMORYSTORE_EMBEDDED_DIR for an embedded server that keeps its data there",
+            ctx.parent,
+        )
+    return server
+
+
 @contextmanager
 def scanning(client: Any, what: str) -> Iterator[Callable[[int], None]]:
     """A progress bar for a look at all keys of the server.
