@@ -206,6 +206,18 @@ def test_without_its_extra_the_error_says_what_to_install(name: str, extra: str)
     assert f"langchain-google-memorystore-redis[{extra}]" in done.stdout
 
 
+def test_without_its_extras_all_that_is_there_can_be_listed_and_imported() -> None:
+    code = (
+        "import sys, inspect; sys.modules.update(langgraph=None, langchain=None)\n"
+        f"import {NAME} as package\n"
+        f"from {NAME} import *\n"
+        "assert MemorystoreChatMessageHistory is package.MemorystoreChatMessageHistory\n"
+        "assert dict(inspect.getmembers(package))['connect'] is connect\n"
+        "assert not {'MemorystoreSaver', 'ChatHistoryMiddleware'} & {*dir(package), *globals()}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_importing_the_package_imports_no_histories_of_langchain() -> None:
     code = (
         f"import sys, langchain_core.messages; before = set(sys.modules); import {NAME};"

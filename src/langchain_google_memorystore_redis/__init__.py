@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from langchain_google_memorystore_redis.errors import (
@@ -82,6 +83,12 @@ def __dir__() -> list[str]:
 
 
 if not TYPE_CHECKING:  # or it would answer a type checker for names that do not exist
+    # What cannot be imported is not listed: `import *` and inspect ask for each name in the list.
+    # It is no AttributeError though, which `from ... import name` would turn into one without
+    # the name of the extra; so hasattr() raises it too.
+    for _name, (_, _extra) in _LAZY.items():
+        if _extra is not None and find_spec(_extra) is None:
+            __all__.remove(_name)
 
     def __getattr__(name: str) -> Any:
         """Import what not every user needs; says which extra to install if that is missing."""
