@@ -216,6 +216,11 @@ def test_delete_asks_first_and_says_how_many(shell: Shell) -> None:
         (["nonsense"], "No such command 'nonsense'"),
         (["show"], "Missing argument 'SESSION'"),
         (["export", "--format", "xml"], "'xml' is not one of 'jsonl', 'openai'"),
+        (["lst"], "Did you mean 'list'? See memorystore-chat"),
+        (["migrate"], "Choose from: langchain-community, langchain-redis. See"),
+        (["list", "--prefix", "x"], "--prefix goes before the command"),
+        (["show", "a", "--url=x"], "--url goes before the command"),
+        (["doctor", "--no-cluster"], "--no-cluster goes before the command"),
     ],
 )
 def test_a_wrong_command_line_is_one_line_and_exit_code_2(
@@ -235,8 +240,8 @@ def test_errors_are_one_line_and_show_no_password(
     refused = f"redis://user:secret@127.0.0.1:{port}"
     for url, command, problem in (
         ("redis://user:secret@127.0.0.1:1", "list", "Is the server at --url"),
-        (refused, "list", "takes a user and a password"),
-        (refused, "doctor", "takes a user and a password"),
+        (refused, "list", "redis://:password@host:port"),
+        (refused, "doctor", "redis://user:password@host:port"),
         ("nonsense://user:secret@x", "list", "--url must be host, host:port"),
         ("nonsense://user:secret@x", "doctor", "must be host, host:port"),
     ):
@@ -246,6 +251,53 @@ def test_errors_are_one_line_and_show_no_password(
         assert problem in said
         assert "secret" not in said
         assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("engine", ["redis-5.0", "redis-7.0", "valkey-9.1"])
+def test_a_password_that_the_server_has_not_is_to_be_left_out(
+    servers: Servers, engine: str
+) -> None:
+    port = servers.standalone(engine).port
+    for command in ("list", "doctor"):
+        done = run("--url", f"redis://:secret@127.0.0.1:{port}", "--no-cluster", command)
+        said = done.stdout + done.stderr
+        assert "Leave the password out: this server has none." in said
+        assert "takes a password" not in said
+        assert "?." not in said
+
+
+def test_a_password_that_is_wanted_is_shown_in_a_url_without_a_user(servers: Servers) -> None:
+    with Server(servers.engine("redis-7.0"), "--requirepass", "right") as server:
+        for url in (server.url, f"redis://:wrong@127.0.0.1:{server.port}"):
+            done = run("--url", url, "--no-cluster", "list")
+            assert (done.exit_code, len(done.stderr.splitlines())) == (1, 1)
+            assert "redis://:password@host:port" in done.stderr
+
+
+def test_an_error_names_where_the_url_came_from(plain: Shell) -> None:
+    wrong = "must be host, host:port"
+    for command in ("list", "doctor"):
+        assert f"REDIS_URL {wrong}" in run(command, REDIS_URL="http://x").output
+    assert f"--url {wrong}" in run("--url", "http://x", "list", REDIS_URL="h").stderr
+    migrating = plain("migrate", "langchain-redis", "--source-url", "http://x")
+    assert f"--source-url {wrong}" in migrating.stderr
+
+
+def test_the_server_that_is_examined_is_named_without_its_password(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EqualJitterBackoff, "compute", lambda *_: 0)
+    for url, named in (
+        ("redis://:secret@[::1]:1/2", "redis://[::1]:1/2"),
+        ("127.0.0.1:1", "127.0.0.1:1"),
+        ("redis://:secret@[::1", "the server of --url"),
+    ):
+        done = run("--url", url, "--no-cluster", "doctor")
+        assert done.stderr.startswith(f"Examining {named}\n")
+        assert "secret" not in done.output
+    assert "--url must be host, host:port" in done.stdout
+    broken = run("doctor", REDIS_URL="redis://[::1")
+    assert broken.stderr.startswith("Examining the server of REDIS_URL\n")
 
 
 def test_tls_takes_an_authority_and_a_host_that_the_certificate_names(

@@ -79,7 +79,9 @@ def options(
     Data goes to stdout, words and progress to stderr. Exit code 0: it worked; 1: it did not, or
     a problem was found; 2: the command line was wrong.
     """
-    ctx.obj = Server(url, prefix, cluster, iam, ca_certs)
+    source = ctx.get_parameter_source("url")
+    url_from = "REDIS_URL" if source and source.name == "ENVIRONMENT" else "--url"
+    ctx.obj = Server(url, prefix, cluster, iam, ca_certs, url_from)
 
 
 @app.command()

@@ -24,7 +24,7 @@ from langchain_google_memorystore_redis._engine.op import PRIMARIES, Flow, Op, a
 from langchain_google_memorystore_redis.cli.screen import progress
 from langchain_google_memorystore_redis.connection import connect
 from langchain_google_memorystore_redis.demo import EMBEDDED
-from langchain_google_memorystore_redis.errors import MemorystoreError
+from langchain_google_memorystore_redis.errors import InvalidArgumentError, MemorystoreError
 from langchain_google_memorystore_redis.transcript import visible
 
 # Where typer has click's errors from differs between its releases.
@@ -48,6 +48,9 @@ _ADVICE = {
         "This server has no JSON module. Save the documents in a file, one in a line, and run "
         "`memorystore-chat import --format langchain-redis FILE`."
     ),
+    # Redis 5, and later: it means the password that was sent.
+    "no password is set": "Leave the password out: this server has none.",
+    "without any password configured": "Leave the password out: this server has none.",
 }
 """What to do, by what the error says."""
 
@@ -61,11 +64,18 @@ class Server:
     cluster: bool | None = None
     iam: bool = False
     ca_certs: Path | None = None
+    url_from: str = "--url"
+    """What gave the URL, as errors name it."""
 
     @property
     def address(self) -> str:
-        """The server without user and password."""
-        return address_of(self.url) if self.url else EMBEDDED
+        """The server without user and password, which no output may hold."""
+        if not self.url:
+            return EMBEDDED
+        try:
+            return _address_of(self.url)
+        except ValueError:
+            return f"the server of {self.url_from}"
 
     @property
     def where(self) -> str:
@@ -75,10 +85,17 @@ class Server:
     @contextmanager
     def client(self, url: str | None = None) -> Iterator[Any]:
         """A client of this server; or of the one at `url`, which may be of another kind."""
-        if url is None:
-            made = connect(self.url, cluster=self.cluster, iam=self.iam, ca_certs=self.ca_certs)
-        else:
-            made = connect(url, ca_certs=self.ca_certs if url.startswith("rediss:") else None)
+        try:
+            if url is None:
+                made = connect(self.url, cluster=self.cluster, iam=self.iam, ca_certs=self.ca_certs)
+            else:
+                made = connect(url, ca_certs=self.ca_certs if url.startswith("rediss:") else None)
+        except InvalidArgumentError as error:
+            if error.argument != "url_or_endpoint":
+                raise
+            problem = str(error).removeprefix(error.argument + " ")
+            name = self.url_from if url is None else "--source-url"
+            raise InvalidArgumentError(name, problem) from None
         try:
             yield made
         finally:
@@ -140,13 +157,10 @@ def _parsed(reply: Any) -> Mapping[str, Any]:
     return reply
 
 
-def address_of(url: str) -> str:
-    """A URL without user and password, which no output may hold."""
+def _address_of(url: str) -> str:
     parts = urlsplit(url if "://" in url else f"//{url}")
-    try:
-        host, port = parts.hostname or "localhost", parts.port or 6379
-    except ValueError:
-        return "the server of --url"
+    host, port = parts.hostname or "localhost", parts.port or 6379
+    host = f"[{host}]" if ":" in host else host
     scheme = f"{parts.scheme}://" if parts.scheme else ""
     return f"{scheme}{host}:{port}{parts.path}"
 
@@ -171,8 +185,8 @@ class OneLineErrors(TyperGroup):
             if not str(error):  # no command: help has been printed
                 sys.exit(2)
             where = error.ctx.command_path if error.ctx else "memorystore-chat"
-            problem = error.format_message().rstrip(".")
-            typer.echo(f"{where}: {problem}. See {where} --help.", err=True)
+            problem = _sentence(_one_line(error.format_message()) + _misplaced(error))
+            typer.echo(f"{where}: {problem} See {where} --help.", err=True)
             sys.exit(error.exit_code)
         except (typer.Abort, KeyboardInterrupt):
             typer.echo("memorystore-chat: aborted, nothing more was done", err=True)
@@ -197,11 +211,28 @@ class OneLineErrors(TyperGroup):
 
 def explain(error: Exception) -> str:
     """An error in one line, with what to do about it."""
-    said = " ".join(visible(str(error)).split()).replace("url_or_endpoint", "--url")
+    said = _one_line(str(error))
     if not said or not isinstance(error, _EXPECTED):
         said = f"{type(error).__name__} {said}".strip()
     advice = _advice(error, said)
-    return f"{said.rstrip('.')}. {advice}" if advice else said
+    return f"{_sentence(said)} {advice}" if advice else said
+
+
+def _misplaced(error: Any) -> str:
+    """What to do with a global option that follows the command."""
+    option = getattr(error, "option_name", None)
+    above = error.ctx.parent.command.params if error.ctx and error.ctx.parent else ()
+    if option and any(option in (*one.opts, *one.secondary_opts) for one in above):
+        return f"; {option} goes before the command"
+    return ""
+
+
+def _one_line(text: str) -> str:
+    return " ".join(visible(text).split())
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(("?", "!")) else f"{text.rstrip('.')}."
 
 
 def _advice(error: Exception, said: str) -> str:
@@ -211,7 +242,10 @@ def _advice(error: Exception, said: str) -> str:
         if words in said:
             return advice
     if isinstance(error, redis.AuthenticationError):
-        return "The URL takes a user and a password: rediss://user:password@host:port."
+        return (
+            "The URL takes a password, redis://:password@host:port, or a user and a password, "
+            "redis://user:password@host:port; rediss:// is with TLS."
+        )
     if isinstance(error, (redis.ConnectionError, redis.TimeoutError)):
         return (
             "Is the server at --url (or REDIS_URL) running, may this machine reach it, and does it "
