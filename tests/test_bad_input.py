@@ -94,6 +94,23 @@ def test_what_is_no_client_is_refused_without_showing_it(client: Any) -> None:
         MemorystoreChatMessageHistory(NO_SERVER, "s", async_client=client or "none")
 
 
+@pytest.mark.parametrize(
+    ("client", "what"),
+    [
+        (redis.Redis, "the class redis.client.Redis: make a client of it"),
+        (redis.asyncio.Redis, "the class redis.asyncio.client.Redis: make a client of it"),
+        (NO_SERVER.pipeline(), "a pipeline"),
+        (NO_SERVER.pubsub(), "a pubsub"),
+        (redis.asyncio.Redis(port=1).pubsub(), "a pubsub"),
+        ({}, "an object of type dict"),
+    ],
+)
+def test_the_error_says_what_was_given_as_client(client: Any, what: str) -> None:
+    with pytest.raises(InvalidClientError) as caught:
+        MemorystoreChatMessageHistory(client, "s")
+    assert str(caught.value).endswith(f"; got {what}")
+
+
 def test_two_clients_of_the_wrong_kinds_are_refused() -> None:
     asyncio_client = redis.asyncio.Redis(port=1)
     with pytest.raises(InvalidClientError, match="async_client must be an asyncio client"):

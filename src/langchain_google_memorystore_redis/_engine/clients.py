@@ -2,8 +2,9 @@
 
 Strategy: decided once, when the history is made, by what the object offers and never by its
 class: redis-py and valkey-py, standalone, cluster and sentinel, and wrappers of them all have
-`execute_command`, only asyncio clients are async context managers, and only pipelines, which
-send nothing by themselves, have `execute`. Nothing is sent to find out.
+`execute_command`, only asyncio clients are async context managers, only pipelines, which send
+nothing by themselves, have `execute`, and only pubsubs, which answer nothing else, `get_message`.
+Nothing is sent to find out.
 """
 
 from __future__ import annotations
@@ -44,11 +45,17 @@ def _is_async(client: Any) -> bool:
 
 
 def _require_client(name: str, client: Any) -> None:
-    is_pipeline = hasattr(client, "execute")
-    if hasattr(client, "execute_command") and not isinstance(client, type) and not is_pipeline:
+    if isinstance(client, type):
+        got = f"the class {client.__module__}.{client.__qualname__}: make a client of it"
+    elif hasattr(client, "execute"):
+        got = "a pipeline"
+    elif hasattr(client, "get_message"):
+        got = "a pubsub"
+    elif hasattr(client, "execute_command"):
         return
-    hint = "a pipeline" if is_pipeline else f"an object of type {type(client).__name__}"
+    else:
+        got = f"an object of type {type(client).__name__}"
     raise InvalidClientError(
         f"{name} must be a client of redis-py or valkey-py, such as "
-        f'redis.from_url("redis://127.0.0.1:6379"); got {hint}'
+        f'redis.from_url("redis://127.0.0.1:6379"); got {got}'
     )
