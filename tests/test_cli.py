@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -61,6 +62,24 @@ def test_a_pipe_gets_all_while_the_terminal_shows_progress(
     assert "Looking for sessions" in done.stderr
 
 
+def test_a_narrow_terminal_shows_the_ids_and_drops_other_columns(plain: Shell) -> None:
+    plain.history("a-conversation-of-30-characters").add_message(HumanMessage("hi"))
+    shown: dict[int, str] = {
+        width: uncoloured(plain("list", COLUMNS=str(width), **TERMINAL))
+        for width in (80, 50, 30, 10)
+    }
+    heads = {width: text.splitlines()[0].split() for width, text in shown.items()}
+    assert heads == {
+        80: ["SESSION", "MESSAGES", "SIZE", "FIRST", "LAST", "EXPIRES", "IN"],
+        50: ["SESSION", "MESSAGES", "LAST"],
+        30: ["SESSION", "LAST"],
+        10: ["SESSION"],
+    }
+    for text in shown.values():
+        rows_of_id = [line[:20].split()[0] for line in text.splitlines()[1:] if line.split()]
+        assert "".join(rows_of_id).startswith("a-conversation-of-30")
+
+
 def test_an_empty_list_is_no_error(plain: Shell) -> None:
     done = plain("list")
     assert (done.exit_code, done.stdout) == (0, "")
@@ -97,6 +116,22 @@ def test_show_prints_the_transcript(shell: Shell) -> None:
     assert "assistant It is 12 °C." in uncoloured(shell("show", "ada", **TERMINAL))
 
 
+def test_on_a_terminal_a_date_stands_above_the_messages_of_its_day(plain: Shell) -> None:
+    days = ("2026-01-30", "2026-01-30", "2026-01-31", "2026-02-01")
+    for number, day in enumerate(days):
+        at = datetime.fromisoformat(f"{day}T12:00:00").timestamp()
+        data = {"type": "human", "data": {"content": f"text {number}"}, "id": f"{number}"}
+        element = json.dumps({**data, "ts": int(at * 1000)})
+        plain.client.rpush(f"{plain.prefix}ada", element)
+    plain.client.rpush(f"{plain.prefix}ada", json.dumps(data))
+    lines = uncoloured(plain("show", "ada", **TERMINAL)).splitlines()
+    assert [line.split()[0] for line in lines] == [
+        *("2026-01-30", "12:00:00", "12:00:00"),
+        *("2026-01-31", "12:00:00", "2026-02-01", "12:00:00", "user"),
+    ]
+    assert len(plain("show", "ada").stdout.splitlines()) == 5
+
+
 def test_what_is_not_there_is_one_line_and_exit_code_1(plain: Shell) -> None:
     for command in (["show", "nobody"], ["export", "nobody"]):
         done = plain(*command)
@@ -124,6 +159,9 @@ def test_what_is_exported_can_be_imported_again(
     assert rows(shell(*again)) == [{"sessions": 2, "added": 0, "present": 3, "refused": []}]
     done = shell("import", "-", "--format", format, stdin=to_stdout)
     assert done.stderr == "Added 0 messages in 1 session. 2 messages were there already.\n"
+    alone = shell("export", "ben", "--format", format).stdout
+    done = shell("import", "-", "--format", format, stdin=alone)
+    assert done.stderr == "Added 0 messages in 1 session. 1 message was there already.\n"
     assert [message.text for message in shell.history("ada").messages] == ["hi", "yo"]
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 from langchain_core.messages import HumanMessage
 
 from langchain_google_memorystore_redis.cli.judgement import (
@@ -42,6 +43,31 @@ def test_doctor_finds_a_server_of_the_tests_to_work(shell: Shell) -> None:
     assert lines[1:3] == [["green", "server"], ["green", "modules"]]
     shown = shell("doctor", **TERMINAL)
     assert re.search(r"yellow +replicas .*\n +Without replicas", uncoloured(shown))
+
+
+def test_doctor_says_whether_it_has_seen_all_sessions(servers: Servers, prefix: str) -> None:
+    with (
+        Server(servers.engine("valkey-9.1")) as server,
+        redis.Redis(port=server.port, protocol=2) as client,
+    ):
+        message = '{"type":"human","data":{"content":"hi"}}'
+
+        def write(count: int, key: str) -> None:
+            pipeline = client.pipeline()
+            for number in range(count):
+                pipeline.rpush(f"{key}{number}", message)
+            pipeline.execute()
+
+        def said(about: str) -> str:
+            found = rows(run("--url", server.url, "--prefix", about, "doctor", "--json"))
+            return next(str(row["detail"]) for row in found if row["check"] == "sessions")
+
+        write(303, "chat:")
+        assert said("chat:") == "303 sessions found under 'chat:'"
+        assert said("other:") == "none found under 'other:'"
+        write(15_000, "chat:more:")
+        assert re.fullmatch(r"[\d,]+ sessions or more found under 'chat:'", said("chat:"))
+        assert said("other:") == "none found under 'other:' among the first keys"
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,31 @@ def test_the_console_script_prints_data_to_stdout_only(plain: Shell) -> None:
     assert done.stderr == f"1 session under {plain.prefix!r}\n"
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("y\n", "Deleted 1 session."),
+        ("n\n", "memorystore-chat: aborted, nothing more was done"),
+        ("", "memorystore-chat: aborted, nothing more was done"),
+    ],
+)
+def test_what_follows_a_question_stands_on_a_line_of_its_own(
+    plain: Shell, answer: str, said: str
+) -> None:
+    plain.history("ada").add_message(HumanMessage("hi"))
+    done = subprocess.run(
+        [SCRIPT, *plain.options, "delete", "ada"],
+        input=answer,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    question, *rest = done.stderr.splitlines()
+    assert question.rstrip().endswith("? [y/N]:")
+    assert rest == [said]
+
+
 def test_a_reader_that_has_seen_enough_ends_it_quietly(plain: Shell) -> None:
     for number in range(300):
         plain.history(f"session-{number}").add_message(HumanMessage("hi"))

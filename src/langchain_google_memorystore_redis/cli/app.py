@@ -6,6 +6,7 @@ found a problem, 2 the command line was wrong.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -146,7 +147,7 @@ def show(
     """Show the transcript of a session: times, roles, tool calls, Markdown on a terminal."""
     server = named_server(ctx)
     ops = HistoryOps(session, session_key(server.prefix, session))
-    empty = True
+    empty, day = True, None
     with server.client() as client:
         try:
             for page in read(runners_for(client)[0], ops, last, follow):
@@ -154,7 +155,7 @@ def show(
                     screen.say("-- the session was cut or cleared --", "yellow")
                 else:
                     empty = empty and not page.elements
-                    screen.print_page(ops, page, as_json)
+                    day = screen.print_page(ops, page, as_json, day)
         except KeyboardInterrupt:
             if not follow:
                 raise
@@ -303,5 +304,14 @@ def _delete_prefix(client: Any, key_prefix: str, yes: bool) -> tuple[int, int]:
 
 
 def _confirm(question: str, yes: bool) -> None:
-    if not yes:
-        typer.confirm(question, abort=True, err=True)
+    if yes:
+        return
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:  # the input has ended
+        typer.echo(err=True)
+        raise
+    if not sys.stdin.isatty():  # nobody pressed a key that ends the line
+        typer.echo(err=True)
+    if not agreed:
+        raise typer.Abort

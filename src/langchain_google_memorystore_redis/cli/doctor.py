@@ -69,13 +69,14 @@ def _findings(examination: _Examination) -> Iterator[Finding]:
     yield Finding("modules", "green", "none needed: only core commands are used")
     yield examination.scripts()
     yield examination.messages()
-    sessions = examination.sessions()
-    if isinstance(sessions, Exception):
+    seen = examination.sessions()
+    sessions: list[Session] = []
+    if isinstance(seen, Exception):
         advice = "list, delete --prefix and export of all sessions need +scan; a chat does not."
-        yield not_known("sessions", sessions, advice)
-        sessions = []
+        yield not_known("sessions", seen, advice)
     else:
-        yield Finding("sessions", "green", count_sessions(sessions, examination.prefix))
+        sessions, are_all = seen
+        yield Finding("sessions", "green", count_sessions(sessions, are_all, examination.prefix))
     if isinstance(infos, Exception):
         yield not_known("eviction, memory, replicas", infos)
         return
@@ -142,8 +143,8 @@ class _Examination:
         advice = f"A chat needs ~{self.prefix}* +@read +@write +@scripting."
         return Finding("messages", "red", problem, advice if is_permission(outcome) else "")
 
-    def sessions(self) -> list[Session] | Exception:
-        """The first sessions that are found, to see whether they expire."""
+    def sessions(self) -> tuple[list[Session], bool] | Exception:
+        """The first sessions that are found, to see whether they expire; whether it is all."""
         return _attempt(lambda: self._runner.drive(_some_sessions(SessionsOps(self.prefix))))
 
 
@@ -165,16 +166,18 @@ def _primaries() -> Flow[tuple[str | None, ...]]:
     return names
 
 
-def _some_sessions(ops: SessionsOps) -> Flow[list[Session]]:
+def _some_sessions(ops: SessionsOps) -> Flow[tuple[list[Session], bool]]:
     cursor = yield from ops.start()
     found: list[Session] = []
     for _ in range(10):
         page, following = yield from ops.page(cursor)
         found += page
-        if following is None or len(found) >= 100:
+        if following is None:
+            return found, True
+        if len(found) >= 100:
             break
         cursor = following
-    return found
+    return found, False
 
 
 def _probe_id() -> str:

@@ -127,12 +127,12 @@ def not_known(check: str, error: Exception, advice: str = "") -> Finding:
     return Finding(check, "yellow", " ".join(str(error).split()), advice)
 
 
-def count_sessions(sessions: list[Session], prefix: str) -> str:
-    """Whether there are sessions, in words."""
+def count_sessions(sessions: list[Session], are_all: bool, prefix: str) -> str:
+    """Whether there are sessions, in words; not `are_all`: among the keys looked at."""
     where = f"under {prefix!r}" if prefix else "with the empty prefix"
     if not sessions:
-        return f"none found {where}"
-    more = " or more" if len(sessions) >= 100 else ""
+        return f"none found {where}" + ("" if are_all else " among the first keys")
+    more = "" if are_all else " or more"
     return f"{plural(len(sessions), 'session')}{more} found {where}"
 
 

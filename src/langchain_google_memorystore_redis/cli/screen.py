@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from langchain_core.messages import message_to_dict
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
@@ -33,6 +34,9 @@ from langchain_google_memorystore_redis.transcript import rich_turn, to_text, vi
 
 _SHORT = 0.5
 """Seconds for which no progress need be shown."""
+_LEAST_OF_ID = 20
+_FIRST_TO_GO = ("FIRST", "SIZE", "EXPIRES IN", "MESSAGES", "LAST")
+"""The columns of a table of sessions that a narrow terminal does not get."""
 
 
 def out() -> Console:
@@ -78,18 +82,23 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], No
             shown.stop()
 
 
-def print_page(ops: HistoryOps, page: Page, as_json: bool) -> None:
-    """A page of a transcript."""
+def print_page(ops: HistoryOps, page: Page, as_json: bool, day: date | None = None) -> date | None:
+    """A page of a transcript that goes on after `day`; the answer is the day it ends with."""
     if as_json:
         for index, element in enumerate(page.elements, page.first):
             print_json({"index": index, **_entry(ops, element, index)})
-        return
+        return None
     console = out()
     for turn in turns_of(ops, page):
-        if console.is_terminal:
-            console.print(rich_turn(turn, markdown=True))
-        else:
+        if not console.is_terminal:
             print(to_text(turn), flush=True)  # noqa: T201
+            continue
+        written = turn.at and turn.at.astimezone().date()
+        if written and written != day:
+            day = written
+            console.print(Text(f"{day}", style="dim"))
+        console.print(rich_turn(turn, markdown=True))
+    return day
 
 
 def _entry(ops: HistoryOps, element: bytes, index: int) -> dict[str, Any]:
@@ -125,7 +134,8 @@ def report(done: Imported, as_json: bool) -> None:
     """What an import did."""
     if as_json:
         print_json(asdict(done))
-    there = f" {plural(done.present, 'message')} were there already." if done.present else ""
+    were = "was" if done.present == 1 else "were"
+    there = f" {plural(done.present, 'message')} {were} there already." if done.present else ""
     what = f"{plural(done.added, 'message')} in {plural(done.sessions, 'session')}"
     say(f"Added {what}.{there}")
     for session_id in done.refused:
@@ -145,7 +155,9 @@ def print_sessions(sessions: Iterable[Session], as_json: bool) -> int:
 def print_table(sessions: Sequence[Session]) -> int:
     """Sessions for a person, the last written first; the answer is how many."""
     if sessions:
-        out().print(_table(sorted(sessions, key=_last_written, reverse=True)))
+        console = out()
+        newest_first = sorted(sessions, key=_last_written, reverse=True)
+        console.print(_table(newest_first, console.width))
     return len(sessions)
 
 
@@ -173,22 +185,35 @@ def _tabbed(fields: dict[str, Any]) -> str:
     )
 
 
-def _table(sessions: Iterable[Session]) -> Table:
+def _table(sessions: Sequence[Session], width: int) -> Table:
+    """As many columns as there is room for beside the ids, or the first part of them."""
+    columns = _columns(sessions)
+    widths = {name: max(map(cell_len, (name, *cells))) for name, cells in columns.items()}
+    widths["SESSION"] = min(widths["SESSION"], _LEAST_OF_ID)
+    for name in _FIRST_TO_GO:
+        if sum(widths.values()) + 2 * (len(widths) - 1) > width:
+            del columns[name], widths[name]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("SESSION", overflow="fold", style="cyan")
-    for name in ("MESSAGES", "SIZE", "FIRST", "LAST", "EXPIRES IN"):
+    for name in list(columns)[1:]:
         table.add_column(name, justify="right", no_wrap=True)
-    now = datetime.now(UTC)
-    for one in sessions:
-        table.add_row(
-            Text(_in_a_row(one.session_id)),
-            f"{one.messages:,}",
-            size(one.size_bytes),
-            ago(one.first_written_at, now),
-            ago(one.last_written_at, now),
-            "never" if one.expires_in is None else span(one.expires_in),
-        )
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*map(Text, row))
     return table
+
+
+def _columns(sessions: Sequence[Session]) -> dict[str, list[str]]:
+    now = datetime.now(UTC)
+    return {
+        "SESSION": [_in_a_row(one.session_id) for one in sessions],
+        "MESSAGES": [f"{one.messages:,}" for one in sessions],
+        "SIZE": [size(one.size_bytes) for one in sessions],
+        "FIRST": [ago(one.first_written_at, now) for one in sessions],
+        "LAST": [ago(one.last_written_at, now) for one in sessions],
+        "EXPIRES IN": [
+            "never" if one.expires_in is None else span(one.expires_in) for one in sessions
+        ],
+    }
 
 
 def _last_written(session: Session) -> float:
