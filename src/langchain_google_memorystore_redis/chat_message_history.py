@@ -19,7 +19,7 @@ from langchain_core.messages import BaseMessage
 
 from langchain_google_memorystore_redis._engine.clients import runners_for
 from langchain_google_memorystore_redis._engine.keys import session_key
-from langchain_google_memorystore_redis._engine.op import Flow
+from langchain_google_memorystore_redis._engine.op import Flow, Op, ask
 from langchain_google_memorystore_redis._ops.batch import Stamp, as_messages
 from langchain_google_memorystore_redis._ops.history import Cursor, HistoryOps
 from langchain_google_memorystore_redis._ops.outbox import outbox_of
@@ -281,13 +281,11 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         Example:
             >>> history.truncate(len(history) - 1)
         """
-        self._sync.run(self._ops.truncate(not_negative("length", length)))
-        self._forget()
+        self._sync.drive(self._cut(self._ops.truncate(not_negative("length", length))))
 
     async def atruncate(self, length: int) -> None:
         """Async twin of `truncate`."""
-        await self._async.run(self._ops.truncate(not_negative("length", length)))
-        self._forget()
+        await self._async.drive(self._cut(self._ops.truncate(not_negative("length", length))))
 
     def copy(self, session_id: str, length: int | None = None) -> MemorystoreChatMessageHistory:
         """Branch: copy the first `length` messages (None: all) to a new session, and return it.
@@ -327,13 +325,11 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             >>> len(history)
             0
         """
-        self._sync.run(self._ops.clear())
-        self._forget()
+        self._sync.drive(self._cut(self._ops.clear()))
 
     async def aclear(self) -> None:
         """Async twin of `clear`."""
-        await self._async.run(self._ops.clear())
-        self._forget()
+        await self._async.drive(self._cut(self._ops.clear()))
 
     # The rest of what Python asks of an object with a length
 
@@ -371,7 +367,8 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             self._outbox.saw(self._ops.key, len(messages))
         return messages
 
-    def _forget(self) -> None:
+    def _cut(self, op: Op[None]) -> Flow[None]:
+        yield from ask(op)
         if self._cache is not None:
             self._cache.forget(self.key)
 
