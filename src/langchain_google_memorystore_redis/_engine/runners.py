@@ -168,7 +168,8 @@ class AsyncRunner:
     async def _send(self, wire: tuple[Any, ...], options: dict[str, Any]) -> Any:
         return await self._write(partial(self._client.execute_command, *wire, **options))
 
-    async def _write(self, send: Callable[[], Awaitable[Any]]) -> Any:
+    async def _write(self, send: Callable[[], Awaitable[T]]) -> T:
+        """What every send goes through."""
         for _ in range(_MOST_CLOSED if self._is_cluster else 0):
             try:
                 return await send()
@@ -185,23 +186,25 @@ class AsyncRunner:
             if self._is_cluster:
                 await self._client.initialize()
             try:
-                replies = await self._write(partial(self._send_together, ops))
+                replies = await self._send_together(ops)
             except Exception as error:  # noqa: BLE001  (raised there)
                 again = remedy(error, ops[0], hopeless(self._is_cluster))
                 for wire in again[:-1]:
-                    await self._client.execute_command(*wire)
+                    await self._send(wire, {})
                 replies = await self._send_together(ops)
             for _ in range(_MOST_MOVES):
                 if not (failed(replies) and self._is_cluster):
                     break
                 await self._send(ops[0].with_source, {})
-                to = asked(self._client, replies)
-                replies = await self._write(partial(self._send_together, ops, to))
+                replies = await self._send_together(ops, asked(self._client, replies))
             for failure in failed(replies):
                 raise failure
         return [op.decode(reply) for op, reply in zip(ops, replies, strict=True)]
 
     async def _send_together(self, ops: Sequence[Op[Any]], to: Any = None) -> list[Any]:
+        return await self._write(partial(self._pipe, ops, to))
+
+    async def _pipe(self, ops: Sequence[Op[Any]], to: Any) -> list[Any]:
         options: dict[str, Any] = {"NEVER_DECODE": True}
         how: dict[str, Any] = {}
         if self._is_cluster:
