@@ -77,10 +77,11 @@ async def test_a_round_trip_by_jsonl_is_exact(door: Door, raw: Any) -> None:
     "rewrite",
     [
         lambda fields: json.dumps(fields, sort_keys=True),
+        lambda fields: json.dumps(fields)[:-1] + " }\r\n",
         lambda fields: json.dumps({**fields, "tag": 1}),
         lambda fields: json.dumps({**fields, "tag": 1}, separators=(",", ":")).encode(),
     ],
-    ids=["keys in order", "a field more", "no spaces"],
+    ids=["keys in order", "a space more", "a field more", "no spaces"],
 )
 async def test_a_file_that_other_tools_rewrote_still_reads(
     door: Door, rewrite: Callable[[dict[str, Any]], str | bytes]

@@ -60,7 +60,7 @@ def _from_jsonl(line: bytes, number: int) -> Iterator[Row]:
     head = _head(session_id, index) + b'"element": '
     line = line.strip()
     if line.startswith(head) and len(fields) == 3:
-        element = line[len(head) : -1]
+        element = line[len(head) : -1].strip()
     else:  # another program wrote the line anew
         element = _written_anew(fields["element"])
     try:
