@@ -65,14 +65,17 @@ def options(
     prefix: Annotated[str, typer.Option(help="The key_prefix of the sessions.")] = "",
     cluster: Annotated[
         bool | None,
-        typer.Option("--cluster/--no-cluster", help="Whether it is a cluster; else it is asked."),
+        typer.Option(
+            "--cluster/--no-cluster", help="Whether it is a cluster; else the server is asked."
+        ),
     ] = None,
     iam: Annotated[bool, typer.Option("--iam", help="Log in with IAM.")] = False,
     ca_certs: Annotated[
-        Path | None, typer.Option(help="File of the authorities that TLS trusts.")
+        Path | None, typer.Option(help="File of the certificate authorities to trust.")
     ] = None,
     _version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Chat sessions in Memorystore for Redis, Redis Cluster and Valkey.
@@ -119,7 +122,7 @@ def _verdict(levels: list[str]) -> str:
 def list_(ctx: typer.Context, as_json: Json = False) -> None:
     """List the sessions: messages, size, first and last time of writing, time to live left.
 
-    A pipe gets lines of id, messages, bytes, first, last, seconds to live, parted by tabs.
+    A pipe gets lines of id, messages, bytes, first, last, seconds to live, separated by tabs.
     """
     server = named_server(ctx)
     with server.client() as client, scanning(client, "Looking for sessions") as progress:
@@ -171,7 +174,7 @@ def export_(
         Path | None, typer.Option("--output", "-o", help="A file instead of stdout.")
     ] = None,
     format: Annotated[  # noqa: A002  (the name of the option)
-        library.Format, typer.Option(help="jsonl comes back to the byte.")
+        library.Format, typer.Option(help="jsonl comes back byte for byte.")
     ] = "jsonl",
 ) -> None:
     """Export sessions, all of them if none is named: one line a message, or OpenAI's format."""
