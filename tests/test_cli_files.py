@@ -58,6 +58,18 @@ def test_an_export_to_a_name_of_stdout_goes_to_stdout(plain: Shell, line: str) -
         assert (done.returncode, done.stdout) == (0, line)
 
 
+def test_what_stdout_is_redirected_to_keeps_what_came_before(
+    plain: Shell, line: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    with log.open("a") as appended:
+        command = [SCRIPT, *plain.options, "export", "-o", "/dev/stdout"]
+        subprocess.run(command, stdout=appended, env=environment(), check=True)
+        appended.write("after\n")
+    assert log.read_text() == f"before\n{line}after\n"
+
+
 @pytest.mark.parametrize("exists", [True, False])
 def test_an_export_to_a_link_is_written_where_it_leads(
     plain: Shell, line: str, tmp_path: Path, exists: bool

@@ -21,7 +21,7 @@ from langchain_google_memorystore_redis.cli.screen import progress
 @contextmanager
 def writing(path: Path | None) -> Iterator[BinaryIO]:
     """Where an export goes."""
-    if path is None or str(path) == "-":
+    if path is None or str(path) == "-" or _is_stdout(path):
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
@@ -35,6 +35,14 @@ def writing(path: Path | None) -> Iterator[BinaryIO]:
     else:  # a pipe or a device takes what comes, and must stay what it is
         with path.open("wb") as file:
             yield file
+
+
+def _is_stdout(path: Path) -> bool:
+    """Whether this is another name of stdout, as /dev/stdout; it may be appended to a file."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(1))
+    except OSError:
+        return False
 
 
 @contextmanager
