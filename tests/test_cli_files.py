@@ -64,7 +64,7 @@ def test_what_stdout_is_redirected_to_keeps_what_came_before(
     log = tmp_path / "log"
     log.write_text("before\n")
     with log.open("a") as appended:
-        command = [SCRIPT, *plain.options, "export", "-o", "/dev/stdout"]
+        command = [str(SCRIPT), *plain.options, "export", "-o", "/dev/stdout"]
         subprocess.run(command, stdout=appended, env=environment(), check=True)
         appended.write("after\n")
     assert log.read_text() == f"before\n{line}after\n"

@@ -22,16 +22,15 @@ from langgraph.checkpoint.base import (
     get_checkpoint_metadata,
 )
 
-from langchain_google_memorystore_redis._engine.op import Op
 from langchain_google_memorystore_redis.checkpoint_client import Connecting
 from langchain_google_memorystore_redis.checkpoint_config import (
+    checkpoint_place_of,
     config_of,
     indexed,
     listing_of,
     place_of,
     text_of,
     tuple_of,
-    written_to,
 )
 from langchain_google_memorystore_redis.checkpoint_threads import ThreadSaver
 
@@ -220,7 +219,8 @@ class MemorystoreSaver(ThreadSaver):
         """Store what a task wrote, beside the checkpoint that `config` names. One round trip.
 
         Safe to repeat: a task's first writes stay, but for errors, interrupts and resumes,
-        where the last ones count.
+        where the last ones count. Raises `InvalidArgumentError` if `config` names no
+        checkpoint: nothing would ever read the writes.
 
         Example:
             >>> config = {"configurable": {"thread_id": "docs", "checkpoint_id": "1"}}
@@ -228,7 +228,8 @@ class MemorystoreSaver(ThreadSaver):
             >>> saver.delete_thread("docs")
         """
         if writes:
-            self._sync.run(self._written(config, writes, task_id, task_path))
+            place, task = checkpoint_place_of(config), text_of("task_id", task_id)
+            self._sync.run(self._ops.write(place, task, task_path, indexed(writes)))
 
     async def aput_writes(
         self,
@@ -239,13 +240,8 @@ class MemorystoreSaver(ThreadSaver):
     ) -> None:
         """Async twin of `put_writes`."""
         if writes:
-            await self._async.run(self._written(config, writes, task_id, task_path))
-
-    def _written(
-        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, path: str
-    ) -> Op[None]:
-        task = text_of("task_id", task_id)
-        return self._ops.write(written_to(config), task, path, indexed(writes))
+            place, task = checkpoint_place_of(config), text_of("task_id", task_id)
+            await self._async.run(self._ops.write(place, task, task_path, indexed(writes)))
 
     def get_next_version(self, current: Any, channel: None) -> Any:
         """The version of a channel that follows `current`; no round trip.

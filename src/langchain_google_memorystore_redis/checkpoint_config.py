@@ -7,7 +7,7 @@ only ids, mappings and `Stored`. Nothing here sends anything.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -25,13 +25,6 @@ def text_of(name: str, value: Any) -> str:
     raise ArgumentTypeError(name, f"must be a str, not {type(value).__name__}")
 
 
-def texts_of(name: str, values: Iterable[Any]) -> list[str]:
-    """Ids, none of which may be missing: a str alone would be taken for its letters."""
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise ArgumentTypeError(f"{name}s", f"must be a list of ids, not {type(values).__name__}")
-    return [text_of(name, value) for value in values]
-
-
 def place_of(config: RunnableConfig) -> Place:
     """What a config names; without a namespace it is the root graph's."""
     found = config.get("configurable") or {}
@@ -42,8 +35,8 @@ def place_of(config: RunnableConfig) -> Place:
     return Place(text_of("thread_id", found["thread_id"]), *texts)
 
 
-def written_to(config: RunnableConfig) -> Place:
-    """The checkpoint that a config names for pending writes: without one nobody would find them."""
+def checkpoint_place_of(config: RunnableConfig) -> Place:
+    """What a config names, which must be a checkpoint."""
     place = place_of(config)
     if not place.checkpoint_id:
         raise InvalidArgumentError("checkpoint_id", 'is missing from config["configurable"]')
@@ -68,9 +61,9 @@ def listing_of(
     if not isinstance(filter or {}, Mapping):
         raise ArgumentTypeError("filter", f"must be a dict, not {type(filter).__name__}")
     asked: dict[str, Any] = {"filter": filter or {}, "left": limit}
-    before_id = ((before or {}).get("configurable") or {}).get("checkpoint_id")
-    if before_id is not None:
-        asked["before"] = text_of("checkpoint_id", before_id)
+    if before is not None:
+        id_ = (before.get("configurable") or {}).get("checkpoint_id")
+        asked["before"] = text_of("checkpoint_id", id_ or "")
     if not config:
         return Listing((), scan=ScanCursor(()), **asked)
     place = place_of(config)

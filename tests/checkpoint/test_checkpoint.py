@@ -10,9 +10,11 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.serde.types import ERROR, INTERRUPT
 
-from langchain_google_memorystore_redis._codec import checkpoint as codec
+from langchain_google_memorystore_redis import InvalidArgumentError
 from langchain_google_memorystore_redis._ops import checkpoint as ops
-from tests.savers import Saver, checkpoint_of, config_of, grow, keys_of, steps, stored
+from tests.plugins.clients import Target
+from tests.plugins.servers import Servers
+from tests.savers import Saver, checkpoint_of, config_of, grow, opened, steps, stored
 
 ODD_IDS = ["a", "a:b", "a}", "{a}", "{", "a\0b", "a\1b", "a\2", "ü", "日本", "%7B", "*", " ", "a/b"]
 
@@ -131,31 +133,31 @@ async def test_no_id_reaches_what_belongs_to_another(saver: Saver) -> None:
         assert len(left) == 2 * len(ODD_IDS) - count - 1
 
 
-async def test_ids_that_are_no_unicode_come_back_as_they_are(saver: Saver) -> None:
-    odd = "a\ud800\2b"
-    config = await saver.aput(config_of("t", odd), checkpoint_of(), {}, {})
-    await saver.aput_writes(config, [("a", 1)], odd, odd)
-    found = await saver.aget_tuple(config_of("t", odd))
-    assert found is not None
-    assert found.config == config
-    assert found.pending_writes == [(odd, "a", 1)]
-    (listed,) = [each async for each in saver.alist({"configurable": {"thread_id": "t"}})]
-    assert listed == found
+async def test_what_no_name_can_carry_is_refused_before_anything_is_sent(
+    saver: Saver, raw: Any, prefix: str
+) -> None:
+    bad, checkpoint = "\ud800", checkpoint_of(a=1)
+    named = config_of("t", "", checkpoint["id"])
+    for call in (
+        lambda: saver.aput(config_of("t", bad), checkpoint, {}, {}),
+        lambda: saver.aput(config_of("t"), {**checkpoint, "id": bad}, {}, {}),
+        lambda: saver.aput(config_of("t"), checkpoint_of({bad: "1"}), {}, {bad: "1"}),
+        lambda: saver.aput(config_of("t"), checkpoint, {"run_id": bad}, {}),
+        lambda: saver.aput_writes(named, [(bad, 1)], "task"),
+        lambda: saver.aput_writes(named, [("a", 1)], bad),
+        lambda: saver.aget_tuple(config_of("t", "", bad)),
+        lambda: saver.adelete_for_runs([bad]),
+    ):
+        with pytest.raises(InvalidArgumentError, match="lone surrogate"):
+            await call()
+    assert stored(raw, prefix) == ([], {})
 
 
-async def test_a_uuid_stands_for_its_text_wherever_there_is_an_id(saver: Saver) -> None:
-    made = [uuid.UUID(int=number) for number in range(3)]
-    for id_ in made:
-        checkpoint = checkpoint_of()
-        checkpoint["id"] = str(id_)
-        config = await saver.aput(config_of("t"), checkpoint, {}, {})
-    await saver.aput_writes(config, [("a", 1)], made[0])  # type: ignore[arg-type]
-    before: Any = {"configurable": {"checkpoint_id": made[2]}}
-    listed = [found.checkpoint["id"] async for found in saver.alist(config_of("t"), before=before)]
-    assert listed == [str(made[1]), str(made[0])]
-    found = await saver.aget_tuple(config)
-    assert found is not None
-    assert found.pending_writes == [(str(made[0]), "a", 1)]
+async def test_writes_must_name_their_checkpoint(saver: Saver, raw: Any, prefix: str) -> None:
+    for config in (config_of("t"), config_of("t", "", "")):
+        with pytest.raises(InvalidArgumentError, match="checkpoint_id"):
+            await saver.aput_writes(config, [("a", 1)], "task")
+    assert stored(raw, prefix) == ([], {})
 
 
 async def test_checkpoint_ids_sort_by_code_point(saver: Saver) -> None:
@@ -196,17 +198,14 @@ async def test_lists_of_every_length_come_back_equal(saver: Saver) -> None:
         await saver.adelete_thread("t")
 
 
-async def test_a_list_too_long_to_be_taken_apart_is_stored_whole(
-    saver: Saver, raw: Any, prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(codec, "_MOST_ELEMENTS", 4)
-    for length, fields in ((4, 2 + 4), (5, 2)):
-        whole = [f"{number}" * 200 for number in range(length)]
-        await saver.aput(config_of("t"), checkpoint_of(whole=whole), {}, {"whole": "1"})
-        found = await saver.aget_tuple(config_of("t"))
+async def test_a_list_of_very_many_elements_is_stored(servers: Servers, prefix: str) -> None:
+    target = Target("redis-5.0", protocol=2)  # whose limit is 2^20 arguments
+    many = [f"{number:130}" for number in range(2**19)]
+    async with opened(target, target.port(servers), "sync", key_prefix=prefix) as saver:
+        config = await saver.aput(config_of("t"), checkpoint_of(many=many), {}, {"many": "1"})
+        found = await saver.aget_tuple(config)
         assert found is not None
-        assert found.checkpoint["channel_values"] == {"whole": whole}
-        assert raw.hlen(keys_of(prefix)[1]) == fields
+        assert found.checkpoint["channel_values"]["many"] == many
         await saver.adelete_thread("t")
 
 
@@ -230,3 +229,21 @@ async def test_a_number_or_uuid_names_the_thread_of_its_text(saver: Saver) -> No
     await grow(saver, "7", 1)
     number: Any = 7
     assert await steps(saver, config_of(number)) == [0]
+
+
+async def test_a_uuid_names_a_checkpoint_or_a_task(saver: Saver) -> None:
+    first, second = await grow(saver, "t", 2)
+    id_: Any = uuid.UUID(second["configurable"]["checkpoint_id"])
+    assert await steps(saver, config_of("t"), before=config_of("t", "", id_)) == [0]
+    await saver.aput_writes(first, [("a", 1)], id_)
+    found = await saver.aget_tuple(first)
+    assert found is not None
+    assert found.pending_writes == [(str(id_), "a", 1)]
+
+
+async def test_an_empty_config_lists_all(saver: Saver) -> None:
+    await grow(saver, "t", 2)
+    empty: Any = {}
+    assert await steps(saver, empty) == [1, 0]
+    with pytest.raises(InvalidArgumentError, match="thread_id"):
+        await saver.aget_tuple(empty)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import redis
 import redis.asyncio
 from langchain.agents import create_agent
 from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
+from langgraph.graph.message import add_messages
 from langgraph.types import Command
+from typing_extensions import TypedDict
 
-from langchain_google_memorystore_redis import MemorystoreSaver
+from langchain_google_memorystore_redis import MemorystoreChatMessageHistory, MemorystoreSaver
 from tests.agents import agent_of, asked, expected, transcript
 from tests.plugins.clients import Target, asyncio_client
 from tests.plugins.faults import ProxyTo
 from tests.plugins.servers import Servers
+from tests.savers import checkpoint_of, config_of
 from tests.servers.processes import Server, wait_until
 from tests.soak_checkpoint import converse
 
@@ -103,6 +110,82 @@ def test_an_agent_goes_on_after_its_thread_was_pruned_and_copied(client: Any, pr
     agent.invoke(asked("echo more", 3), copy)
     assert messages_of(agent) == expected("echo 0", "echo 1", "echo 2")
     assert messages_of(agent, copy) == expected("echo 0", "echo 1", "echo 2", "echo more")
+
+
+def of_the_docs(name: str, **names: Any) -> Any:
+    """A function that a page tells its reader to copy, with these names around it."""
+    page = Path(__file__).parents[2] / "docs" / "checkpointer.md"
+    (block,) = re.findall(rf"(from [^`]*?def {name}.*?)\n\n\w", page.read_text("utf-8"), re.DOTALL)
+    exec(block, names)
+    return names[name]
+
+
+@each_server
+def test_a_thread_moved_as_the_docs_say_keeps_the_order_of_its_tasks(
+    client: Any, prefix: str
+) -> None:
+    saver, old_saver = MemorystoreSaver(client, key_prefix=prefix), InMemorySaver()
+    configs: list[Any] = [config_of("t")]
+    for step in range(3):
+        checkpoint = checkpoint_of({"a": f"{step}"}, a=step)
+        configs.append(old_saver.put(configs[-1], checkpoint, {"step": step}, {"a": f"{step}"}))
+        for path, task in (("1", "z"), ("2", "b"), ("3", "c")):
+            old_saver.put_writes(configs[-1], [("a", task), ("b", step)], task, path)
+    move_thread = of_the_docs("move_thread", saver=saver)
+    for _ in range(2):
+        move_thread(old_saver, "t")
+    assert list(saver.list(CONFIG)) == list(old_saver.list(CONFIG))
+    assert [found.pending_writes for found in saver.list(CONFIG)] == [
+        [write for task in "zbc" for write in ((task, "a", task), (task, "b", step))]
+        for step in (2, 1, 0)
+    ]
+
+
+@each_server
+def test_a_session_turned_into_a_thread_as_the_docs_say_leaves_nothing_to_do(
+    client: Any, prefix: str
+) -> None:
+    saver = MemorystoreSaver(client, key_prefix=prefix)
+    agent = agent_of(saver)
+
+    def history_of(client: Any, session_id: str) -> MemorystoreChatMessageHistory:
+        return MemorystoreChatMessageHistory(client, session_id, key_prefix=prefix)
+
+    said = [HumanMessage("echo a"), AIMessage("echo b")]
+    history_of(client, "t").add_messages(said)
+    session_to_thread = of_the_docs("session_to_thread", saver=saver, agent=agent, client=client)
+    session_to_thread.__globals__["MemorystoreChatMessageHistory"] = history_of
+    for _ in range(2):
+        config = session_to_thread("t")
+    assert agent.get_state(config).next == ()
+    agent.invoke(None, config)
+    assert messages_of(agent) == transcript(said)
+
+
+@each_server
+def test_an_interrupt_in_a_subgraph_is_resumed_by_another_agent(client: Any, prefix: str) -> None:
+    def parent_of() -> Any:
+        state: Any = TypedDict("state", {"messages": Annotated[list[Any], add_messages]})
+        graph: Any = StateGraph(state)
+        graph.add_node("child", agent_of())
+        graph.add_node("after", lambda _: {"messages": [AIMessage("after the child")]})
+        graph.add_edge(START, "child")
+        graph.add_edge("child", "after")
+        return graph.compile(checkpointer=MemorystoreSaver(client, key_prefix=prefix))
+
+    for turn, config in enumerate((CONFIG, {"configurable": {"thread_id": "u"}})):
+        parent_of().invoke(asked("confirm it", turn), config)
+        second = parent_of()
+        (task,) = second.get_state(config, subgraphs=True).tasks
+        assert [found.value for found in task.interrupts] == [{"question": "confirm it"}]
+        assert task.state.next == ("tools",)
+        assert transcript(task.state.values["messages"]) == expected("confirm it")[:2]
+        second.invoke(Command(resume="yes"), config)
+        said = [*expected("confirm it", tool_says="a human said 'yes'"), ("ai", "after the child")]
+        assert messages_of(parent_of(), config) == said
+        saver = MemorystoreSaver(client, key_prefix=prefix)
+        spaces = {found.config["configurable"]["checkpoint_ns"] for found in saver.list(config)}
+        assert len(spaces) == 2
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from tests.savers import (
     keys_of,
     opened,
     steps,
+    stored,
 )
 from tests.servers.processes import Server
 
@@ -100,6 +101,17 @@ async def test_reading_renews_expiry_only_where_told_and_pruning_never(
     assert expiries(raw, prefix, "none") == (-2, -2)
 
 
+async def test_pruning_in_the_last_millisecond_leaves_an_expiry(
+    open_saver: Open, raw: Any, prefix: str
+) -> None:
+    saver, (index, _) = open_saver(ttl=100), keys_of(prefix)
+    for _ in range(60):
+        await grow(saver, "t", 1)
+        raw.pexpire(index, 1)
+        await saver.aprune(["t"])
+        assert -1 not in expiries(raw, prefix)
+
+
 async def test_without_a_ttl_expiry_is_left_alone(open_saver: Open, raw: Any, prefix: str) -> None:
     saver = open_saver()
     await every_write(saver)
@@ -151,16 +163,40 @@ async def test_a_full_server_may_evict_either_key_and_nothing_half_is_seen(
 
 
 @pytest.mark.parametrize("evicted", [0, 1])
-async def test_a_copy_to_what_an_eviction_left_is_whole(
+async def test_a_copy_onto_what_an_eviction_left_is_whole(
     open_saver: Open, raw: Any, prefix: str, evicted: int
 ) -> None:
     saver = open_saver()
-    await grow(saver, "t", 3)
-    await grow(saver, "source", 1)
+    await grow(saver, "source", 2)
+    await grow(saver, "t", 4)
     raw.delete(keys_of(prefix)[evicted])
-    await saver.acopy_thread("source", "t")
-    assert await steps(saver, config_of("t")) == [0]
-    assert (raw.zcard(keys_of(prefix)[0]), raw.hlen(keys_of(prefix)[1])) == (1, 3)
+    for target in ("t", "empty"):
+        await saver.acopy_thread("source", target)
+    assert stored(raw, prefix) == stored(raw, prefix, "empty")
+    assert await steps(saver, config_of("t"), limit=1) == [1]
+
+
+@pytest.mark.parametrize("engine", ["redis-5.0", "redis-6.2", "redis-7.0", "valkey-9.1"])
+async def test_a_full_server_refuses_what_would_be_a_new_thread(
+    servers: Servers, prefix: str, engine: str
+) -> None:
+    target = Target(engine, protocol=2)
+    with Server(servers.engine(engine)) as server:
+        for way in ("async", "sync", "thread"):
+            async with opened(target, server.port, way, key_prefix=prefix) as saver:
+                await grow(saver, way, 1)
+                server.cli("CONFIG", "SET", "maxmemory", 1)
+                named = config_of("t", checkpoint_id="1")
+                calls: list[Callable[[], Awaitable[Any]]] = [
+                    partial(grow, saver, "t", 1),
+                    partial(saver.aput_writes, named, [("a", 1)], "task"),
+                    partial(saver.acopy_thread, way, "t"),
+                ]
+                for call in calls:
+                    with pytest.raises(redis.exceptions.OutOfMemoryError):
+                        await call()
+                server.cli("CONFIG", "SET", "maxmemory", 0)
+                assert await saver.aget_tuple(config_of("t")) is None
 
 
 async def test_an_outage_raises_and_is_never_an_empty_thread(servers: Servers, prefix: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
+import secrets
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,9 +20,11 @@ from langchain_google_memorystore_redis import (
     InvalidArgumentError,
     MemorystoreSaver,
 )
+from langchain_google_memorystore_redis._codec.checkpoint import checkpoint_name
+from langchain_google_memorystore_redis._ops import checkpoint as ops
 from tests.plugins.clients import TARGETS, Target
 from tests.plugins.servers import Servers
-from tests.savers import WAYS, checkpoint_of, config_of, grow, opened, steps, stored
+from tests.savers import WAYS, checkpoint_of, config_of, grow, keys_of, opened, steps, stored
 
 each_target = pytest.mark.parametrize("target", TARGETS, ids=str)
 
@@ -49,6 +54,87 @@ async def test_the_serializer_is_the_users_choice(
             found = await made.aget_tuple(thread)
             assert found is not None
             assert found.checkpoint["channel_values"] == checkpoint["channel_values"]
+
+
+class Cipher:
+    """Encrypts with a random nonce, so that no two results are equal."""
+
+    def encrypt(self, plaintext: bytes) -> tuple[str, bytes]:
+        nonce = secrets.token_bytes(16)
+        return "nonce", nonce + self._mixed(nonce, plaintext)
+
+    def decrypt(self, ciphername: str, ciphertext: bytes) -> bytes:
+        assert ciphername == "nonce"
+        return self._mixed(ciphertext[:16], ciphertext[16:])
+
+    def _mixed(self, nonce: bytes, text: bytes) -> bytes:
+        key = hashlib.shake_128(nonce).digest(len(text))
+        return bytes(one ^ other for one, other in zip(key, text, strict=True))
+
+
+@each_target
+async def test_what_is_encrypted_comes_back_and_is_stored_once(
+    target: Target, servers: Servers, raw: Any, prefix: str
+) -> None:
+    serde = EncryptedSerializer(Cipher())
+    values: dict[str, Any] = {"long": ["secret" + "x" * 200] * 40, "short": [1, 2], "text": "a"}
+    checkpoint = checkpoint_of(**values)
+    versions: Any = dict.fromkeys(values, "1")
+    for way in WAYS:
+        async with opened(
+            target, target.port(servers), way, key_prefix=prefix, serde=serde
+        ) as made:
+            sizes = set()
+            for _ in range(3):
+                config = await made.aput(config_of("t"), checkpoint, {"step": 0}, versions)
+                await made.aput_writes(config, [("a", 1)], "task")
+                sizes.add(len(stored(raw, prefix)[1]))
+            assert len(sizes) == 1
+            await made.aprune(["t"])
+            await made.acopy_thread("t", "copy")
+            for thread in ("t", "copy"):
+                found = await made.aget_tuple(config_of(thread))
+                assert found is not None
+                assert found.checkpoint["channel_values"] == values
+                assert found.pending_writes == [("task", "a", 1)]
+                assert len(stored(raw, prefix, thread)[1]) in sizes
+                assert b"secret" not in b"".join(stored(raw, prefix, thread)[1].values())
+                await made.adelete_thread(thread)
+
+
+class Removing(JsonPlusSerializer):
+    """Removes something when it first reads metadata, as another client may at any time."""
+
+    remove: Callable[[], object] | None = None
+
+    def loads_typed(self, data: tuple[str, bytes]) -> Any:
+        remove, self.remove = self.remove, None
+        if remove is not None:
+            remove()
+        return super().loads_typed(data)
+
+
+@each_target
+async def test_a_listing_with_a_filter_gives_nothing_twice_whatever_is_removed_meanwhile(
+    target: Target, servers: Servers, raw: Any, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ops, "PAGE", 2)
+    index, data = keys_of(prefix)
+    for way in WAYS:
+        serde = Removing()
+        async with opened(
+            target, target.port(servers), way, key_prefix=prefix, serde=serde
+        ) as made:
+            configs = await grow(made, "t", 10)
+            name = checkpoint_name("", configs[6]["configurable"]["checkpoint_id"])
+            serde.remove = partial(remove_name, raw, index, data, name)
+            assert await steps(made, config_of("t"), filter={"parity": 0}) == [8, 4, 2, 0]
+            await made.adelete_thread("t")
+
+
+def remove_name(raw: Any, index: str, data: str, name: bytes) -> None:
+    raw.zrem(index, name)
+    raw.hdel(data, name)
 
 
 def test_versions_sort_and_never_repeat() -> None:
@@ -84,7 +170,6 @@ def test_a_copy_with_an_allowlist_is_a_saver_of_the_same_client(client: Any, pre
 @pytest.mark.parametrize(
     "bad",
     [
-        {},
         {"configurable": {}},
         config_of(""),
         config_of("\ud800"),
@@ -94,60 +179,35 @@ def test_a_copy_with_an_allowlist_is_a_saver_of_the_same_client(client: Any, pre
 def test_a_thread_must_have_a_usable_name(bad: Any) -> None:
     saver = MemorystoreSaver(redis.Redis(port=1))
     for call in (saver.get_tuple, lambda config: next(iter(saver.list(config)))):
-        if bad or call == saver.get_tuple:  # nothing at all lists all threads
-            with pytest.raises(InvalidArgumentError, match="thread_id"):
-                call(bad)
+        with pytest.raises(InvalidArgumentError, match="thread_id"):
+            call(bad)
 
 
-async def test_what_could_not_be_found_again_is_refused() -> None:
+def test_settings_are_checked_when_they_are_given() -> None:
+    bad: list[dict[str, Any]] = [{"ttl": 0}, {"ttl": "1"}, {"key_prefix": 1}]
+    bad += [{"key_prefix": "{}:"}, {"key_prefix": "a{}{b}:"}]
+    for settings in bad:
+        with pytest.raises(InvalidArgumentError, match=next(iter(settings))):
+            MemorystoreSaver(redis.Redis(port=1), **settings)
+
+
+@pytest.mark.parametrize("wrong", ["t1", b"t1", None])
+async def test_one_id_where_many_are_asked_for_is_refused(wrong: Any) -> None:
     saver = MemorystoreSaver(redis.Redis(port=1))
-    with pytest.raises(InvalidArgumentError, match="checkpoint_id is missing"):
-        saver.put_writes(config_of("t"), [("a", 1)], "task")
-    with pytest.raises(InvalidArgumentError, match="checkpoint_id is missing"):
-        await saver.aput_writes(config_of("t"), [("a", 1)], "task")
+    for call in (saver.prune, saver.delete_for_runs):
+        with pytest.raises(ArgumentTypeError, match="_ids must be a list"):
+            call(wrong)
+    for acall in (saver.aprune, saver.adelete_for_runs):
+        with pytest.raises(ArgumentTypeError, match="_ids must be a list"):
+            await acall(wrong)
+
+
+def test_a_filter_and_a_connection_string_are_checked() -> None:
+    saver = MemorystoreSaver(redis.Redis(port=1))
     with pytest.raises(ArgumentTypeError, match="filter must be a dict"):
         next(saver.list(None, filter="x"))  # type: ignore[arg-type]
     with pytest.raises(InvalidArgumentError, match="conn_string is no URL"):
         MemorystoreSaver.from_conn_string("127.0.0.1:6379").__enter__()
-
-
-class Nonces:
-    """A cipher that gives other bytes each time, as a good one does."""
-
-    def encrypt(self, plaintext: bytes) -> tuple[str, bytes]:
-        return "nonces", os.urandom(16) + bytes(byte ^ 1 for byte in plaintext)
-
-    def decrypt(self, ciphername: str, ciphertext: bytes) -> bytes:
-        return bytes(byte ^ 1 for byte in ciphertext[16:])
-
-
-@pytest.mark.parametrize("target", [Target("valkey-9.1")], ids=str)
-def test_a_checkpoint_with_encrypted_values_is_stored_once(
-    client: Any, raw: Any, prefix: str
-) -> None:
-    serde = EncryptedSerializer(Nonces())
-    saver = MemorystoreSaver(client, key_prefix=prefix, serde=serde)
-    checkpoint = checkpoint_of(messages=["x" * 300, "y" * 300])
-    fields = []
-    for _ in range(3):
-        saver.put(config_of("t"), checkpoint, {}, {"messages": "1"})
-        fields.append(set(stored(raw, prefix)[1]))
-    assert fields[0] == fields[1] == fields[2]
-    found = saver.get_tuple(config_of("t"))
-    assert found is not None
-    assert found.checkpoint["channel_values"] == checkpoint["channel_values"]
-
-
-def test_settings_are_checked_when_they_are_given() -> None:
-    bad: list[dict[str, Any]] = [
-        {"ttl": 0},
-        {"ttl": "1"},
-        {"key_prefix": 1},
-        {"key_prefix": "{}:"},
-    ]
-    for settings in bad:
-        with pytest.raises(InvalidArgumentError, match=next(iter(settings))):
-            MemorystoreSaver(redis.Redis(port=1), **settings)
 
 
 async def test_a_blocking_method_of_an_asyncio_client_says_what_to_await() -> None:

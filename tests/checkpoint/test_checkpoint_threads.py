@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import pytest
-import redis
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.types import ERROR
@@ -14,15 +14,12 @@ from langgraph.graph import START, StateGraph
 from typing_extensions import TypedDict
 
 from langchain_google_memorystore_redis import (
-    ArgumentTypeError,
     InvalidArgumentError,
     MemorystoreSaver,
     WrongTypeError,
 )
 from langchain_google_memorystore_redis._ops import checkpoint as ops
 from langchain_google_memorystore_redis._ops import checkpoint_delta
-from langchain_google_memorystore_redis.checkpoint_config import listing_of
-from tests.plugins.clients import Target
 from tests.savers import Saver, checkpoint_of, config_of, grow, steps, stored
 
 
@@ -83,71 +80,26 @@ async def test_runs_are_deleted_with_their_writes_and_nothing_else(
     assert stored(raw, prefix, "only") == ([], {})
 
 
-async def test_writes_that_are_faster_than_their_checkpoint_outlive_what_others_remove(
+async def test_writes_that_arrive_before_their_checkpoint_survive_what_others_remove(
     saver: Saver,
 ) -> None:
-    await grow(saver, "old", 2)
-    early = [("new", ""), ("old", "child:1"), ("old", "child:1|another\2")]
-    checkpoint = checkpoint_of(a=1)
-    for thread, namespace in early:
-        place = config_of(thread, namespace, checkpoint["id"])
-        await saver.aput_writes(place, [("a", 1)], "task")
-    for _ in range(2):
-        await saver.adelete_for_runs(["another"])
-        await saver.aprune(["old", "new"])
-    for thread, namespace in early:
-        await saver.aput(config_of(thread, namespace), checkpoint, {}, {"a": "1"})
-        found = await saver.aget_tuple(config_of(thread, namespace))
-        assert found is not None
-        assert found.pending_writes == [("task", "a", 1)]
-
-
-@pytest.mark.parametrize("target", [Target("valkey-9.1"), Target("redis-5.0", protocol=2)], ids=str)
-def test_pruning_in_its_last_millisecond_gives_no_thread_eternal_life(
-    client: Any, raw: Any, prefix: str
-) -> None:
-    saver = MemorystoreSaver(client, key_prefix=prefix)
-    for number in range(20):
-        thread = str(number)
-        saver.put(config_of(thread), checkpoint_of(), {}, {})
-        keys = [f"{prefix}{{{thread}}}:{part}" for part in ("index", "data")]
-        for key in keys:
-            raw.pexpire(key, 5)
-        while raw.exists(*keys):
-            assert -1 not in [raw.pttl(key) for key in keys]
-            saver.prune([thread])
-
-
-@pytest.mark.parametrize("target", [Target("valkey-9.1")], ids=str)
-def test_a_filtered_listing_gives_none_twice_when_another_is_removed_meanwhile(
-    client: Any, prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ops, "PAGE", 3)
-    saver = MemorystoreSaver(client, key_prefix=prefix)
-    for step in range(8):
-        saver.put(config_of("t"), checkpoint_of(), {"run_id": f"{step}", "source": "loop"}, {})
-    listing = listing_of(config_of("t"), {"source": "loop"}, None, None)
-    assert listing is not None
-    flow, answer, found = saver._ops.page(listing), None, []
-    try:
-        for trip in itertools.count():
-            answer = saver._sync.run(flow.send(answer))  # type: ignore[arg-type]
-            if trip == 0:
-                saver.delete_for_runs(["7"])
-    except StopIteration as end:
-        found = [each.metadata["run_id"] for each in end.value[0]]
-    assert found == list("6543210")
-
-
-@pytest.mark.parametrize("wrong", ["t1", b"t1", None])
-async def test_one_id_where_many_are_asked_for_is_refused(wrong: Any) -> None:
-    saver = MemorystoreSaver(redis.Redis(port=1))
-    for call in (saver.prune, saver.delete_for_runs):
-        with pytest.raises(ArgumentTypeError, match="must be a list"):
-            call(wrong)
-    for acall in (saver.aprune, saver.adelete_for_runs):
-        with pytest.raises(ArgumentTypeError, match="must be a list"):
-            await acall(wrong)
+    remove: dict[str, Callable[[], Awaitable[None]]] = {
+        "forget": lambda: saver.adelete_for_runs(["unrelated"]),
+        "prune": lambda: saver.aprune(["prune"]),
+    }
+    for (thread, call), others in itertools.product(remove.items(), (False, True)):
+        for namespace in ("child:1", ""):
+            early = checkpoint_of(x=1)
+            if others and namespace:
+                await saver.aput(config_of(thread), checkpoint_of(), {"run_id": "unrelated"}, {})
+            place = config_of(thread, namespace, early["id"])
+            await saver.aput_writes(place, [("x", 5)], "task")
+            await call()
+            await saver.aput(config_of(thread, namespace), early, {}, {"x": "1"})
+            found = await saver.aget_tuple(place)
+            assert found is not None
+            assert found.pending_writes == [("task", "x", 5)]
+        await saver.adelete_thread(thread)
 
 
 async def test_a_copy_is_equal_and_independent(

@@ -17,17 +17,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from langchain_google_memorystore_redis.errors import InvalidArgumentError
+
 _DIGEST = 16
 """Bytes of a hash: enough that nobody finds two elements with the same."""
 
 _GROUP = 32
 """Elements of a list that are referred to together, once there are as many."""
 
-_MOST_ELEMENTS = 100_000
-"""Of a list: Redis 5 takes a million arguments."""
-
 _LEAST_ELEMENT = 128
 """Average bytes of an element that is worth an entry of its own (about 90 bytes, and its hash)."""
+
+
+_MOST_ELEMENTS = 100_000
+"""Of a list that is stored element by element; Redis 5 takes 2^20 arguments, and two are needed."""
 
 
 class Serializer(Protocol):
@@ -46,15 +49,21 @@ def escape(text: str) -> bytes:
     r"""Text without \x00 and \x01; the order of two texts, and of one and its prefix, stays."""
     if text.isprintable():
         return text.encode()
-    raw = text.encode("utf-8", "surrogatepass")
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError as error:
+        # LangGraph's serializer would store it as a question mark, so what came back were another.
+        raise InvalidArgumentError(
+            "id, namespace, channel or path", "holds a lone surrogate, which UTF-8 cannot carry"
+        ) from error
     return raw.replace(b"\2", b"\2\4").replace(b"\1", b"\2\3").replace(b"\0", b"\2\2")
 
 
 def unescape(raw: bytes) -> str:
     """What `escape` was given."""
-    if b"\2" in raw:
-        raw = raw.replace(b"\2\2", b"\0").replace(b"\2\3", b"\1").replace(b"\2\4", b"\2")
-    return raw.decode("utf-8", "surrogatepass")
+    if b"\2" not in raw:
+        return raw.decode()
+    return raw.replace(b"\2\2", b"\0").replace(b"\2\3", b"\1").replace(b"\2\4", b"\2").decode()
 
 
 def checkpoint_name(namespace: str, checkpoint_id: str) -> bytes:
@@ -102,9 +111,7 @@ def encode_value(serde: Serializer, value: Any) -> tuple[bytes, dict[bytes, byte
     """What to store for a value, and the elements it refers to, by field."""
     if type(value) is list and 1 < len(value) <= _MOST_ELEMENTS:
         parts = [_element(b"V" + _typed(serde, one)) for one in value]
-        # A cipher gives other bytes each time: such elements would never be found again.
-        is_stable = parts[0] == _element(b"V" + _typed(serde, value[0]))
-        if is_stable and sum(len(part) for _, part in parts) >= _LEAST_ELEMENT * len(parts):
+        if sum(len(part) for _, part in parts) >= _LEAST_ELEMENT * len(parts):
             whole = len(parts) - len(parts) % _GROUP
             firsts = range(0, whole, _GROUP)
             groups = [_element(_row(parts[first : first + _GROUP])) for first in firsts]

@@ -21,13 +21,16 @@ T = TypeVar("T")
 _FOLDER = files("langchain_google_memorystore_redis") / "lua"
 
 
-class Script:
-    """A Lua file, ready to become operations."""
+def _text(name: str) -> str:
+    return (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
 
-    def __init__(self, name: str) -> None:
-        body = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
-        frame = (_FOLDER / "_report_errors.lua").read_text(encoding="utf-8")
-        self._source = frame.replace("--BODY--", body)
+
+class Script:
+    """A Lua file, ready to become operations; `begin` names one that several begin with."""
+
+    def __init__(self, name: str, *, begin: str = "") -> None:
+        body = "".join(map(_text, filter(None, (begin, name))))
+        self._source = _text("_report_errors").replace("--BODY--", body)
         self._sha = hashlib.sha1(self._source.encode(), usedforsecurity=False).hexdigest()
 
     def op(self, keys: Sequence[bytes], args: Sequence[Any], decode: Callable[[Any], T]) -> Op[T]:

@@ -55,14 +55,15 @@ PAGE_BYTES = 1_000_000
 RECORDS_PAGE = 500
 """Checkpoints that a round trip looks at, where their values are not needed."""
 
-_PUT = Script("checkpoint_put")
-_WRITE = Script("checkpoint_write")
+_HALF = "_drop_half_thread"
+_PUT = Script("checkpoint_put", begin=_HALF)
+_WRITE = Script("checkpoint_write", begin=_HALF)
 _READ = Script("checkpoint_read")
 _SPACES = Script("checkpoint_spaces")
 _DELETE = Script("checkpoint_delete")
 _FORGET = Script("checkpoint_forget")
 _PRUNE = Script("checkpoint_prune")
-_FILL = Script("checkpoint_fill")
+_FILL = Script("checkpoint_fill", begin=_HALF)
 
 
 def _ignore(_: Any) -> None:
@@ -189,7 +190,7 @@ class CheckpointOps:
             ranges = tuple(map(Range.of_name, names))
             state = yield from ask(self._read(thread_id, ranges, Page.of, most=PAGE))
             found += [state.stored(self.serde, thread_id, name) for name in state.names]
-            # By name, since one of them may have been removed meanwhile.
+            # Not by their number: another client may have removed one meanwhile.
             names = names[names.index(state.names[-1]) + 1 :] if state.has_more else []
         return found, listing.after(page, len(found))
 

@@ -5,11 +5,6 @@
 -- ARGV[2]... fields and what they hold
 -- Returns nothing.
 local ttl = ARGV[1]
-local whole = redis.call('ZCARD', KEYS[1]) > 0
-whole = redis.call('HLEN', KEYS[2]) > 0 and whole
-
--- As in checkpoint_put: one key without the other is what an eviction leaves.
-if not whole then redis.call('UNLINK', KEYS[1], KEYS[2]) end
 for i = 2, #ARGV, 2 do
   redis.call('HSETNX', KEYS[2], ARGV[i], ARGV[i + 1])
   local kind = string.sub(ARGV[i], 1, 1)

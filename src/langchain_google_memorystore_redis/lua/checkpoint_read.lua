@@ -38,7 +38,6 @@ local function take_state(name, record)
 end
 
 for at = 5, #ARGV, 2 do
-  if more == 1 then break end
   local limit = most - #names + 1
   local found = redis.call('ZREVRANGEBYLEX', KEYS[1], ARGV[at], ARGV[at + 1], 'LIMIT', 0, limit)
   for _, name in ipairs(found) do
@@ -47,6 +46,7 @@ for at = 5, #ARGV, 2 do
     if record then names[#names + 1] = name end
     if record and ARGV[4] == '1' then take_state(name, record) end
   end
+  if more == 1 then break end
 end
 for i = 1, ttl == '0' and 0 or 2 do redis.call('PEXPIRE', KEYS[i], ttl) end
 return { more, names, fields, values }

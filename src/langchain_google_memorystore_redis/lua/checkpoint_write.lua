@@ -5,11 +5,6 @@
 -- ARGV[2]... of each write its name, '1' if it replaces an earlier one or '0', and its value
 -- Returns nothing.
 local ttl = ARGV[1]
-local whole = redis.call('ZCARD', KEYS[1]) > 0
-whole = redis.call('HLEN', KEYS[2]) > 0 and whole
-
--- As in checkpoint_put: one key without the other is what an eviction leaves.
-if not whole then redis.call('UNLINK', KEYS[1], KEYS[2]) end
 for i = 2, #ARGV, 3 do
   redis.call(ARGV[i + 1] == '1' and 'HSET' or 'HSETNX', KEYS[2], ARGV[i], ARGV[i + 2])
   redis.call('ZADD', KEYS[1], 0, ARGV[i])
