@@ -127,7 +127,8 @@ async def test_a_thread_that_expires_in_the_middle_of_a_run_loses_no_state(
     open_saver: Open, raw: Any, prefix: str
 ) -> None:
     saver = open_saver(ttl=0.02)
-    configs = await grow(saver, "t", 3)
+    configs = await grow(open_saver(), "t", 3)
+    await saver.aput_writes(configs[-1], [("a", 1)], "task")
     while await saver.aget_tuple(config_of("t")) is not None:
         assert await steps(saver, config_of("t")) in ([2, 1, 0], [])
     assert raw.exists(*keys_of(prefix)) == 0
