@@ -6,7 +6,7 @@ redis-py's and valkey-py's are unrelated classes, and valkey-py is optional.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from langchain_google_memorystore_redis._engine.op import Op
@@ -50,6 +50,17 @@ def remedy(error: Exception, op: Op[Any], tried: set[str]) -> list[tuple[Any, ..
     if name == "OutOfMemoryError":
         return [op.with_room, op.with_source]
     raise error
+
+
+def together(ops: Sequence[Op[Any]]) -> Iterator[tuple[Any, ...]]:
+    """What to send for operations over one connection: each script's text with its first use."""
+    taught: set[str] = set()
+    for op in ops:
+        if op.source is None or op.source in taught:
+            yield op.wire
+        else:
+            taught.add(op.source)
+            yield op.with_source
 
 
 def failed(replies: Sequence[Any]) -> list[Exception]:

@@ -21,6 +21,7 @@ from langchain_google_memorystore_redis._engine.answers import (
     primaries,
     remedy,
     to_node,
+    together,
 )
 from langchain_google_memorystore_redis._engine.op import Flow, Op, Primaries, Step
 from langchain_google_memorystore_redis.errors import AsyncClientError
@@ -106,10 +107,10 @@ class Runner:
             of_node = getattr(client, "get_redis_connection", None) or client.get_valkey_connection
             client = of_node(to or client.get_node_from_key(ops[0].key))
         with client.pipeline(transaction=False) as pipe:
-            for op in ops:
+            for wire in together(ops):
                 if to:
                     pipe.execute_command("ASKING")
-                pipe.execute_command(*op.with_source, NEVER_DECODE=True)
+                pipe.execute_command(*wire, NEVER_DECODE=True)
             if not self._is_cluster:
                 # An error must be raised in here for the client's own retries to see it.
                 return list(pipe.execute())
@@ -211,10 +212,10 @@ class AsyncRunner:
             options["target_nodes"] = to or self._client.get_node_from_key(ops[0].key)
             how = {"raise_on_error": False, "allow_redirections": False}
         async with self._client.pipeline(transaction=False) as pipe:
-            for op in ops:
+            for wire in together(ops):
                 if to:
                     pipe.execute_command("ASKING", **options)
-                pipe.execute_command(*op.with_source, **options)
+                pipe.execute_command(*wire, **options)
             return list(await pipe.execute(**how))[bool(to) :: 1 + bool(to)]
 
     async def drive(self, flow: Flow[T] | Op[T]) -> T:

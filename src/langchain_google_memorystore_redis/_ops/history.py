@@ -193,6 +193,15 @@ class HistoryOps:
             return Page(got, first), None
         return Page(got[:PAGE], first), Cursor(start + PAGE, stop, got[PAGE])
 
+    def elements(self, start: int = 0) -> Flow[list[bytes]]:
+        """The raw elements from an index on."""
+        elements: list[bytes] = []
+        cursor: Cursor | None = Cursor(start)
+        while cursor is not None:
+            page, cursor = yield from self.page(cursor)
+            elements += page.elements
+        return elements
+
     def newest(self, most: int) -> Flow[Page]:
         """The last `most` elements and where they are: one round trip, which renews nothing."""
         read = Op(("LRANGE", self.key, -most, -1), list[bytes])

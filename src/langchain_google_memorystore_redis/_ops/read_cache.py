@@ -18,7 +18,7 @@ from langchain_core.messages import BaseMessage
 from langchain_google_memorystore_redis._codec.copies import Frozen, freeze, thaw
 from langchain_google_memorystore_redis._codec.decode import Decoded
 from langchain_google_memorystore_redis._engine.op import Flow
-from langchain_google_memorystore_redis._ops.history import Cursor, HistoryOps, Page
+from langchain_google_memorystore_redis._ops.history import HistoryOps, Page
 from langchain_google_memorystore_redis._ops.settings import positive
 
 _PROOF_BYTES = 4096
@@ -207,13 +207,13 @@ def read_on(ops: HistoryOps, cache: ReadCache) -> Flow[list[BaseMessage]]:
     start = 0
     if held is not None:
         start = max(0, held.count - len(held.proof) - (_MOST_CUT if ops.max_messages else 0))
-    elements = yield from _ask(ops, start)
+    elements = yield from ops.elements(start)
     end = held.end_in(elements, start) if held else None
     if held is not None and end is not None:
         held = held.less(held.count - start - end)
         elements, start = elements[end:], start + end
     else:
-        elements = (yield from _ask(ops, 0)) if start else elements
+        elements = (yield from ops.elements()) if start else elements
         held, start = Held(), 0
     rows = list(ops.decode_page(Page(elements, start)))
     whole = held.messages()
@@ -221,13 +221,3 @@ def read_on(ops: HistoryOps, cache: ReadCache) -> Flow[list[BaseMessage]]:
     if len(rows) == len(elements):  # nothing was skipped, so rows are where their elements are
         cache._put(ops.key, held.more(elements, rows))
     return whole
-
-
-def _ask(ops: HistoryOps, start: int) -> Flow[list[bytes]]:
-    """The elements of a session from an index on."""
-    elements: list[bytes] = []
-    cursor: Cursor | None = Cursor(start)
-    while cursor is not None:
-        page, cursor = yield from ops.page(cursor)
-        elements += page.elements
-    return elements

@@ -22,7 +22,7 @@ from langchain_google_memorystore_redis._engine.keys import (
 )
 from langchain_google_memorystore_redis._engine.op import PRIMARIES, Flow, Op, ask
 from langchain_google_memorystore_redis._engine.scripts import Script
-from langchain_google_memorystore_redis._ops.history import Cursor, HistoryOps
+from langchain_google_memorystore_redis._ops.history import HistoryOps
 from langchain_google_memorystore_redis.errors import WrongTypeError
 
 SCAN_COUNT = 1_000
@@ -161,13 +161,7 @@ class SessionsOps:
 
     def elements(self, session_id: str) -> Flow[list[bytes]]:
         """All elements of a session as they are stored, oldest first."""
-        history = HistoryOps(session_id, self.key(session_id))
-        cursor: Cursor | None = Cursor()
-        elements: list[bytes] = []
-        while cursor is not None:
-            page, cursor = yield from history.page(cursor)
-            elements += page.elements
-        return elements
+        return HistoryOps(session_id, self.key(session_id)).elements()
 
     def restore(self, rows: Iterable[Row], ttl_ms: int) -> Flow[Imported]:
         """Put rows in their places, once, however often it is run."""
