@@ -6,6 +6,7 @@ found a problem, 2 the command line was wrong.
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import asdict
 from importlib.metadata import version
@@ -84,7 +85,10 @@ def options(
     a problem was found; 2: the command line was wrong.
     """
     source = ctx.get_parameter_source("url")
-    url_from = "REDIS_URL" if source and source.name == "ENVIRONMENT" else "--url"
+    if source and source.name == "COMMANDLINE":
+        url_from = "--url"
+    else:  # read here: typer 0.26.0 shows the variable in its help, and takes no value from it
+        url, url_from = os.environ.get("REDIS_URL") or None, "REDIS_URL"
     ctx.obj = Server(url, prefix, cluster, iam, ca_certs, url_from)
 
 
