@@ -84,8 +84,8 @@ def __dir__() -> list[str]:
 
 if not TYPE_CHECKING:  # or it would answer a type checker for names that do not exist
     # What cannot be imported is not listed: `import *` and inspect ask for each name in the list.
-    # It is no AttributeError though, which `from ... import name` would turn into one without
-    # the name of the extra; so hasattr() raises it too.
+    # hasattr() still raises MissingExtraError. No class can be both an ImportError and an
+    # AttributeError, and of the latter `from ... import name` would lose the name of the extra.
     for _name, (_, _extra) in _LAZY.items():
         if _extra is not None and find_spec(_extra) is None:
             __all__.remove(_name)
