@@ -13,6 +13,7 @@ import redis
 from langchain_core.messages import (
     AIMessage,
     HumanMessage,
+    RemoveMessage,
     SystemMessage,
     ToolMessage,
     message_to_dict,
@@ -187,6 +188,12 @@ def test_a_page_of_an_import_may_be_larger_than_lua_unpacks(
     rows = (exchange.to_jsonl(Row("a", n, element)) for n, element in enumerate(elements))
     assert sessions.import_sessions(client, rows, key_prefix=prefix).added == 16_001
     assert client.lrange(f"{prefix}a", 0, -1) == elements
+
+
+async def test_what_openai_has_no_place_for_is_named(door: Door) -> None:
+    await door.open("ada").add_messages([*TURN, RemoveMessage(id="x")])
+    with pytest.raises(InvalidArgumentError, match=f"'ada', index {len(TURN)}, a RemoveMessage"):
+        await call(door, "export_sessions", ["ada"], key_prefix=door.prefix, format="openai")
 
 
 async def test_a_round_trip_by_openai_format_keeps_what_was_said(door: Door) -> None:

@@ -78,7 +78,17 @@ def _written_anew(fields: dict[str, Any]) -> bytes:
 
 def to_openai(session_id: str, messages: Sequence[BaseMessage]) -> bytes:
     """A session in one line: its messages as OpenAI's chat completions take them."""
-    converted = convert_to_openai_messages(list(messages))
+    converted = []
+    for index, message in enumerate(messages):
+        try:
+            converted += convert_to_openai_messages([message])
+        except Exception as error:
+            # LangChain raises ValueError and whatever odd content makes it run into.
+            raise InvalidArgumentError(
+                "format",
+                f'"openai" has no place for session {session_id!r}, index {index}, a '
+                f'{type(message).__name__}: {error} Export it as "jsonl"',
+            ) from error
     return json.dumps({"session_id": session_id, "messages": converted}).encode()
 
 
