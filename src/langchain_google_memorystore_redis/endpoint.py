@@ -18,6 +18,7 @@ import redis.asyncio
 from redis.cluster import REDIS_ALLOWED_KEYS
 from redis.exceptions import ReadOnlyError, ResponseError
 
+from langchain_google_memorystore_redis._ops.settings import positive
 from langchain_google_memorystore_redis.errors import InvalidArgumentError
 from langchain_google_memorystore_redis.retries import AsyncRetry, Retry
 
@@ -50,10 +51,8 @@ class Endpoint:
     def client(self, library: ModuleType) -> Any:
         """A client of `redis` or `redis.asyncio`."""
         limit = self.options.get("max_connections")
-        if limit is not None and (
-            not isinstance(limit, int) or limit < 1
-        ):  # redis-py takes 0 for 100
-            raise InvalidArgumentError("max_connections", "must be a whole number of at least 1")
+        if limit is not None:
+            positive("max_connections", limit)  # redis-py takes 0 for 100
         retry = AsyncRetry() if library is redis.asyncio else Retry()
         if self.cluster:
             return self._cluster_client(library, {**_CLUSTER, "retry": retry, **self.options})
