@@ -31,6 +31,7 @@ from tests.plugins.clients import Target, asyncio_client
 from tests.plugins.doors import Door
 from tests.plugins.faults import ProxyTo
 from tests.plugins.servers import Servers
+from tests.servers.processes import Server
 
 TURN: list[BaseMessage] = [
     SystemMessage("Be brief."),
@@ -72,24 +73,23 @@ async def listed(door: Door, prefix: str | None = None, **options: Any) -> dict[
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 async def test_a_page_of_sessions_carries_the_text_of_its_script_once(
-    way: str, servers: Servers, proxy_to: ProxyTo, prefix: str
+    way: str, servers: Servers, proxy_to: ProxyTo
 ) -> None:
     target = Target("valkey-9.1")
-    proxy = proxy_to(target.port(servers))
-    with target.connect(proxy.port) as client:
-        door = Door(client, by_async=False, prefix=prefix)
-        for number in range(20):
-            await door.open(str(number)).add_messages(TURN)
-        with proxy.counting() as count:
-            if way == "sync":
-                assert len(await listed(door)) == 20
-            else:
-                async with asyncio_client(target, proxy.port) as twin:
-                    assert len(await listed(Door(twin, by_async=True, prefix=prefix))) == 20
-        assert [name for name in count.commands if name.startswith("EVAL")] == [
-            "EVAL",
-            *["EVALSHA"] * 19,
-        ]
+    with Server(servers.engine("valkey-9.1")) as server:  # nobody else's keys: one page of SCAN
+        proxy = proxy_to(server.port)
+        with target.connect(proxy.port) as client:
+            door = Door(client, by_async=False, prefix="")
+            for number in range(20):
+                await door.open(str(number)).add_messages(TURN)
+            with proxy.counting() as count:
+                if way == "sync":
+                    assert len(await listed(door)) == 20
+                else:
+                    async with asyncio_client(target, proxy.port) as twin:
+                        assert len(await listed(Door(twin, by_async=True, prefix=""))) == 20
+            sent = [name for name in count.commands if name.startswith("EVAL")]
+            assert sent == ["EVAL", *["EVALSHA"] * 19]
 
 
 async def test_sessions_are_listed_with_what_is_known_of_them(door: Door) -> None:
