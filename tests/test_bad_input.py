@@ -53,7 +53,8 @@ class OwnMessage(HumanMessage):
         ({"session_id": b"x"}, ArgumentTypeError, "session_id must be a str, not bytes"),
         ({"session_id": "\ud800"}, InvalidArgumentError, "lone surrogate"),
         ({"key_prefix": 1}, ArgumentTypeError, "key_prefix must be a str"),
-        ({"ttl": 0}, InvalidArgumentError, "ttl must be from"),
+        ({"ttl": 0}, InvalidArgumentError, "ttl must be from .* None sets no expiry"),
+        ({"replicas_ack_timeout": 0}, InvalidArgumentError, r"ack_timeout must be [^;]*seconds$"),
         ({"ttl": -1}, InvalidArgumentError, "ttl must be from"),
         ({"ttl": timedelta(0)}, InvalidArgumentError, "ttl must be from"),
         ({"ttl": math.nan}, InvalidArgumentError, "ttl must be from"),
@@ -150,8 +151,8 @@ def test_truth_and_repr_of_a_history_ask_no_server() -> None:
 @pytest.mark.parametrize(
     ("message", "field", "words"),
     [
-        ("hi", None, "a str is no message"),
-        (("human", "hi"), None, "a tuple is no message"),
+        ("hi", None, "an object of type str is no message"),
+        (("human", "hi"), None, "an object of type tuple is no message"),
         (OwnMessage(content="x"), None, "OwnMessage is not one of LangChain's own"),
         (HumanMessage("x", at=datetime.now(UTC)), "at", "datetime"),
         (HumanMessage("x", raw=b"bytes"), "raw", "bytes"),
@@ -208,7 +209,7 @@ def test_fields_changed_to_what_the_class_cannot_hold_are_named(client: Any, pre
     circle["self"] = circle
     with pytest.raises(InvalidMessageError, match="circle"):
         history.add_messages([HumanMessage("x", circle=circle)])
-    for wrong in ("text", HumanMessage("alone"), None, 5):
+    for wrong in ("text", b"text", HumanMessage("alone"), None, 5):
         with pytest.raises(ArgumentTypeError, match="messages must be a list"):
             history.add_messages(wrong)  # type: ignore[arg-type]
     assert len(history) == 0

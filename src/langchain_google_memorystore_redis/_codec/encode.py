@@ -58,7 +58,7 @@ def encode(message: BaseMessage, index: int, end: bytes) -> bytes:
 def _unknown_class(message: object) -> str:
     cls = type(message)
     if not isinstance(message, BaseMessage):
-        return f"a {cls.__name__} is no message; use HumanMessage, AIMessage or the like"
+        return f"an object of type {cls.__name__} is no message; use HumanMessage or the like"
     return (
         f"{cls.__module__}.{cls.__qualname__} is not one of LangChain's own message classes and "
         "would come back as another class"

@@ -61,7 +61,7 @@ def as_messages(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
     """A list of what a caller passed as messages; encoding checks what is in it."""
     # A list first: asking the abstract class takes as long as encoding a short message.
     if type(messages) is not list and (
-        isinstance(messages, (str, BaseMessage)) or not isinstance(messages, Iterable)
+        isinstance(messages, (str, bytes, BaseMessage)) or not isinstance(messages, Iterable)
     ):
         raise ArgumentTypeError(
             "messages", f"must be a list of messages, not {type(messages).__name__}"

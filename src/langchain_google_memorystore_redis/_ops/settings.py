@@ -30,7 +30,8 @@ def milliseconds(argument: str, duration: float | timedelta) -> int:
     if not 0.001 <= seconds <= _MOST_SECONDS:  # NaN is not either
         raise InvalidArgumentError(
             argument,
-            f"must be from 0.001 to {_MOST_SECONDS:,} seconds; None keeps messages for good",
+            f"must be from 0.001 to {_MOST_SECONDS:,} seconds"
+            + ("; None sets no expiry" if argument == "ttl" else ""),
         )
     if isinstance(duration, timedelta):
         return duration // timedelta(milliseconds=1)
