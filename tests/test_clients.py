@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -152,15 +154,23 @@ async def test_a_server_that_forgot_the_scripts_goes_unnoticed(door: Door, raw: 
     assert await history.count() == 0
 
 
-async def test_a_limited_user_can_do_everything(
-    limited: tuple[Target, int, str], prefix: str
-) -> None:
+@asynccontextmanager
+async def limited_doors(limited: tuple[Target, int, str], prefix: str) -> AsyncIterator[list[Door]]:
+    """The limited user by a blocking client and by an asyncio one."""
     target, port, name = limited
     login: dict[str, Any] = {"username": name, "password": "pw"}
     client = target.connect(port, **login)
     async with asyncio_client(target, port, **login) as async_client:
-        for opened, by_async in ((client, False), (async_client, True)):
-            door = Door(opened, by_async, f"chat:{prefix}{by_async}:")
+        ways = ((client, False), (async_client, True))
+        yield [Door(opened, by_async, f"chat:{prefix}{by_async}:") for opened, by_async in ways]
+    client.close()
+
+
+async def test_a_limited_user_can_do_everything(
+    limited: tuple[Target, int, str], prefix: str
+) -> None:
+    async with limited_doors(limited, prefix) as doors:
+        for door in doors:
             history = door.open(ttl=100, max_messages=4, refresh_ttl_on_read=True)
             await history.add_messages([HumanMessage(str(number)) for number in range(6)])
             assert len(await history.messages()) == await history.count() == 4
@@ -176,23 +186,17 @@ async def test_a_limited_user_can_do_everything(
             with pytest.raises(Exception, match=r"(?i)permission|access") as caught:
                 await outside.add_message(HumanMessage("x"))
             assert type(caught.value).__name__ == "NoPermissionError"
-    client.close()
 
 
 async def test_a_limited_user_may_wait_for_replicas(
     limited: tuple[Target, int, str], prefix: str
 ) -> None:
-    target, port, name = limited
-    login: dict[str, Any] = {"username": name, "password": "pw"}
-    client = target.connect(port, **login)
-    async with asyncio_client(target, port, **login) as async_client:
-        for opened, by_async in ((client, False), (async_client, True)):
-            door = Door(opened, by_async, f"chat:{prefix}{by_async}:")
+    async with limited_doors(limited, prefix) as doors:
+        for door in doors:
             history = door.open(replicas_ack=1, replicas_ack_timeout=0.01)
             with pytest.raises(NotReplicatedError, match="0 of 1"):
                 await history.add_message(HumanMessage("x"))
             await history.clear()
-    client.close()
 
 
 async def test_a_sentinel_master_is_a_client_like_any_other(servers: Servers) -> None:

@@ -30,7 +30,7 @@ from tests.faults import (
     Proxy,
     delay,
 )
-from tests.plugins.doors import Door
+from tests.plugins.doors import Door, DoorHistory
 from tests.plugins.faults import ProxyTo
 from tests.plugins.servers import Servers
 from tests.servers.clusters import Cluster
@@ -63,6 +63,16 @@ async def impatient(
             yield Door(client, by_async=False, prefix=prefix)
 
 
+async def begun_and_lost(door: Door, proxy: Proxy, messages: list[BaseMessage]) -> DoorHistory:
+    """A session of one message, to which others were added whose reply was lost."""
+    history = door.open()
+    await history.add_messages([HumanMessage("before")])
+    proxy.inject(DROP_REPLY, on="EVALSHA")
+    with pytest.raises(redis.ConnectionError):
+        await history.add_messages(messages)
+    return history
+
+
 STORED = {
     CUT_BEFORE: 0,
     CUT_DURING: 0,
@@ -92,11 +102,8 @@ async def test_an_append_that_raised_can_be_repeated_with_the_same_messages(
 async def test_other_objects_changed_ones_and_a_second_success_are_new_messages(
     impatient: Door, proxy: Proxy
 ) -> None:
-    history, messages = impatient.open(), turn()
-    await history.add_messages([HumanMessage("before")])
-    proxy.inject(DROP_REPLY, on="EVALSHA")
-    with pytest.raises(redis.ConnectionError):
-        await history.add_messages(messages)
+    messages = turn()
+    history = await begun_and_lost(impatient, proxy, messages)
     await history.add_messages(turn())
     assert await history.count() == 5
     messages[1].content = "changed"
@@ -142,11 +149,8 @@ async def test_a_repeat_is_found_among_all_that_others_wrote_since(
 async def test_a_repeat_that_is_refused_can_be_repeated_when_mended(
     impatient: Door, proxy: Proxy
 ) -> None:
-    history, messages = impatient.open(), turn()
-    await history.add_messages([HumanMessage("before")])
-    proxy.inject(DROP_REPLY, on="EVALSHA")
-    with pytest.raises(redis.ConnectionError):
-        await history.add_messages(messages)
+    messages = turn()
+    history = await begun_and_lost(impatient, proxy, messages)
     messages[1].content = 5  # type: ignore[assignment]
     with pytest.raises(InvalidMessageError, match="content"):
         await history.add_messages(messages)
@@ -158,12 +162,9 @@ async def test_a_repeat_that_is_refused_can_be_repeated_when_mended(
 async def test_an_object_is_a_new_message_when_the_append_of_it_failed_long_ago(
     impatient: Door, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    history, greeting = impatient.open(), AIMessage("Hello!")
-    await history.add_messages([HumanMessage("before")])
+    greeting = AIMessage("Hello!")
     monkeypatch.setattr(outbox, "_MOST_SECONDS", 0)
-    proxy.inject(DROP_REPLY, on="EVALSHA")
-    with pytest.raises(redis.ConnectionError):
-        await history.add_messages([greeting])
+    history = await begun_and_lost(impatient, proxy, [greeting])
     await history.add_messages([greeting])
     assert await history.messages() == [HumanMessage("before"), greeting, greeting]
 

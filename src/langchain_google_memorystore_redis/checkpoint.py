@@ -22,6 +22,7 @@ from langgraph.checkpoint.base import (
     get_checkpoint_metadata,
 )
 
+from langchain_google_memorystore_redis._engine.op import Op
 from langchain_google_memorystore_redis.checkpoint_client import Connecting
 from langchain_google_memorystore_redis.checkpoint_config import (
     checkpoint_place_of,
@@ -228,8 +229,7 @@ class MemorystoreSaver(ThreadSaver):
             >>> saver.delete_thread("docs")
         """
         if writes:
-            place, task = checkpoint_place_of(config), text_of("task_id", task_id)
-            self._sync.run(self._ops.write(place, task, task_path, indexed(writes)))
+            self._sync.run(self._write(config, writes, task_id, task_path))
 
     async def aput_writes(
         self,
@@ -240,8 +240,13 @@ class MemorystoreSaver(ThreadSaver):
     ) -> None:
         """Async twin of `put_writes`."""
         if writes:
-            place, task = checkpoint_place_of(config), text_of("task_id", task_id)
-            await self._async.run(self._ops.write(place, task, task_path, indexed(writes)))
+            await self._async.run(self._write(config, writes, task_id, task_path))
+
+    def _write(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, path: str
+    ) -> Op[None]:
+        place, task = checkpoint_place_of(config), text_of("task_id", task_id)
+        return self._ops.write(place, task, path, indexed(writes))
 
     def get_next_version(self, current: Any, channel: None) -> Any:
         """The version of a channel that follows `current`; no round trip.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import operator
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from langchain_core.messages import BaseMessage
@@ -148,10 +148,9 @@ class HistoryOps:
             found = yield from ask(self._read("LINDEX", index))
         if found is None:
             raise MessageIndexError(self.session_id, index)
-        try:
-            return decode(found)[0]
-        except UndecodableError as error:
-            raise CorruptEntryError(self.session_id, index, str(error)) from error
+        # Nothing is skipped where one message is asked for.
+        strict = replace(self, skip_corrupt=None)
+        return next(strict.decode_page(Page([found], index)))[0]
 
     def slice(self, start: int | None, stop: int | None) -> Flow[list[BaseMessage]]:
         """The messages of `history[start:stop]`."""
