@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import orjson
+import msgspec
 from langchain_core.messages import BaseMessage, message_to_dict
 
 from langchain_google_memorystore_redis import InvalidMessageError
@@ -158,8 +158,8 @@ class Mutator:
         style = self._random.random()
         if style < 0.5:
             try:
-                return self._with_digits(orjson.dumps(row))
-            except TypeError:
+                return self._with_digits(msgspec.json.encode(row))
+            except (TypeError, UnicodeEncodeError):
                 return json.dumps(row, separators=(",", ":")).encode()
         text = json.dumps(row, ensure_ascii=style < 0.8)
         if style > 0.97:

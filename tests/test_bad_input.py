@@ -167,7 +167,7 @@ def test_truth_and_repr_of_a_history_ask_no_server() -> None:
         ),
         (HumanMessage("x", pair="\ud83d\ude00"), "pair", "str"),
         (HumanMessage("x", large=10**5000), "large", "thousands of digits"),
-        (HumanMessage.model_construct(), "content", "cannot hold None"),
+        (HumanMessage.model_construct(), "content", "a HumanMessage needs it"),
     ],
 )
 async def test_a_batch_with_one_message_that_cannot_come_back_is_refused_whole(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import enum
 import itertools
 import json
 import math
+import pickle
 import uuid
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +23,7 @@ from langchain_core.messages import (
     HumanMessage,
     ToolMessage,
     message_to_dict,
+    messages_from_dict,
 )
 
 from langchain_google_memorystore_redis import InvalidMessageError
@@ -62,7 +66,9 @@ def objects(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
     return st.dictionaries(TEXT, json_values(leaves), max_size=3)
 
 
-EXTRA_NAMES = st.sampled_from(["tenant", "example", "_private", "self", "model_config", "ä ö"])
+EXTRA_NAMES = st.sampled_from(
+    ["tenant", "example", "_private", "self", "model_config", "ä ö", "tool_calls", "status"]
+)
 CALLS = st.lists(
     st.fixed_dictionaries(
         {"name": TEXT, "args": objects(PLAIN), "id": st.none() | TEXT},
@@ -100,8 +106,9 @@ def messages(draw: st.DrawFn, leaves: st.SearchStrategy[Any] = PLAIN) -> BaseMes
     if "name" in values and cls.model_fields["name"].is_required():
         values["name"] = values["name"] or ""
     message = cls.model_construct(**values)
+    names = EXTRA_NAMES.filter(lambda name: name not in cls.model_fields)
     message.__pydantic_extra__.update(  # type: ignore[union-attr]
-        draw(st.dictionaries(EXTRA_NAMES, json_values(leaves), max_size=2))
+        draw(st.dictionaries(names, json_values(leaves), max_size=2))
     )
     return message
 
@@ -170,6 +177,12 @@ def test_values_that_are_equal_to_what_json_gives_back_are_kept(value: Any) -> N
     assert json.dumps(back.extra) == json.dumps(value)  # type: ignore[attr-defined]
 
 
+def test_an_extra_field_may_have_the_name_of_another_class_has_as_a_field() -> None:
+    for calls in (math.inf, [{"name": 1}], "x"):
+        message = HumanMessage("x", tool_calls=calls, status=5)
+        assert decode(stored(message))[0] == message
+
+
 def test_nan_comes_back_as_nan_wherever_it_stands() -> None:
     back = decode(stored(AIMessage("x", response_metadata={"a": [math.nan, {"b": math.nan}]})))
     first, second = back[0].response_metadata["a"]
@@ -189,7 +202,7 @@ def test_what_is_stored_is_langchains_own_form_less_the_defaults() -> None:
     )
 
 
-def test_nesting_beyond_what_orjson_writes_comes_back_equal_or_is_refused() -> None:
+def test_deep_nesting_comes_back_equal_or_is_refused() -> None:
     before_deep_recursion()
     for depth in (100, 253, 300, 400):
         value: list[Any] = []
@@ -208,31 +221,83 @@ def test_an_element_with_our_envelope_but_wrong_fields_is_not_built() -> None:
         {"content": [1]},
         {"content": "x", "id": 5},
         {"content": "x", "additional_kwargs": []},
-        {"content": "x", "type": "ai"},
+        {"content": "x", "type": "human"},
+        {"content": "x", "tool_calls": {}},
+        {"content": "x", "tool_calls": [{"name": "f"}]},
+        {"content": "x", "tool_calls": [{"args": {}, "id": "1"}]},
+        {"content": "x", "tool_calls": [{"name": "f", "args": {}, "id": 1}]},
         {},
     ):
-        element = json.dumps({"type": "human", "data": fields, "id": "a", "ts": 1})
-        with pytest.raises(UndecodableError, match="field"):
-            decode(element)
+        row = {"type": "ai", "data": fields, "id": "a", "ts": 1}
+        for spaces in ((",", ":"), (", ", ": ")):
+            with pytest.raises(UndecodableError, match="field"):
+                decode(json.dumps(row, separators=spaces))
 
 
-def test_field_names_of_others_are_not_remembered() -> None:
-    plans = SHAPES[HumanMessage]._plans
-    for number in range(1_000):
-        message = HumanMessage("x", **{f"their-{number}": number})
-        assert decode(stored(message))[0] == message
-    assert all(not str(name).startswith("their-") for kind in plans for name in kind)
+def test_extra_fields_come_back_as_extra_fields() -> None:
+    message = HumanMessage("x", tenant="t", tags=[{"a": None}])
+    back = decode(stored(message))[0]
+    assert back.model_extra == {"tenant": "t", "tags": [{"a": None}]}
+    assert back.model_fields_set == {*HumanMessage.model_fields, "tenant", "tags"}
+    assert stored(message).startswith(b'{"type":"human","data":{"content":"x","tenant":"t",')
 
 
-def test_fields_in_a_thousand_orders_do_not_slow_down_ordinary_messages() -> None:
-    fields = {"name": "n", "id": "i", "content": "x", "type": "human", "additional_kwargs": {}}
-    plans = SHAPES[HumanMessage]._plans
-    for order in itertools.permutations([*fields, "response_metadata"]):
-        row = {"type": "human", "data": {name: fields.get(name, {}) for name in order}}
-        assert decode(json.dumps({**row, "id": "a", "ts": 1}))[0].content == "x"
-        assert len(plans) <= 500
-    decode(stored(HumanMessage("hi", name="ada")))
-    assert ("content", "name", str, str) in plans
+def test_all_fields_count_as_given_as_they_do_where_langchain_reads_them() -> None:
+    for message in one_of_each():
+        (as_langchain,) = messages_from_dict([message_to_dict(message)])
+        assert decode(stored(message))[0].model_fields_set == as_langchain.model_fields_set
+
+
+def test_the_names_of_fields_that_messages_share_cannot_change() -> None:
+    message, other = (decode(stored(HumanMessage("x")))[0] for _ in range(2))
+    names = message.model_fields_set
+    assert names is other.model_fields_set
+    message.content = "y"
+    message.tenant = "t"  # type: ignore[attr-defined]
+    assert message.model_dump(exclude_unset=True)["tenant"] == "t"
+    for change in (
+        names.clear,
+        names.pop,
+        partial(names.remove, "content"),
+        partial(names.discard, "content"),
+        partial(names.update, {"tenant"}),
+        partial(names.difference_update, {"content"}),
+        partial(names.intersection_update, {"content"}),
+        partial(names.symmetric_difference_update, {"content"}),
+        partial(names.__ior__, {"tenant"}),
+        partial(names.__iand__, {"content"}),
+        partial(names.__isub__, {"content"}),
+        partial(names.__ixor__, {"content"}),
+    ):
+        with pytest.raises(TypeError, match="change a copy"):
+            change()
+    assert other.model_fields_set == set(HumanMessage.model_fields)
+    assert other.model_dump(exclude_unset=True) == HumanMessage("x").model_dump()
+
+
+def test_copies_of_a_message_have_a_set_of_names_of_their_own() -> None:
+    message = decode(stored(HumanMessage("x")))[0]
+    copies = [
+        message.model_copy(),
+        message.model_copy(update={"tenant": "t"}),
+        copy.copy(message),
+        copy.deepcopy(message),
+        pickle.loads(pickle.dumps(message)),
+    ]
+    for each in copies:
+        assert type(each.model_fields_set) is set
+        each.model_fields_set.add("more")
+    assert type(message.model_fields_set.copy()) is set
+    assert message.model_fields_set == set(HumanMessage.model_fields)
+
+
+def test_fields_in_any_order_are_read() -> None:
+    fields = {"name": "n", "id": "i", "content": "x", "type": "human", "response_metadata": {}}
+    for order in itertools.permutations(fields):
+        row = {"type": "human", "data": {name: fields[name] for name in order}, "id": "a", "ts": 1}
+        for spaces in ((",", ":"), (", ", ": ")):
+            element = json.dumps(row, separators=spaces)
+            assert decode(element) == (HumanMessage("x", name="n", id="i"), "a", 1)
 
 
 @given(st.binary() | st.text().map(lambda text: text.encode("utf-8", "surrogatepass")))

@@ -138,7 +138,7 @@ class _OwnTask(Session):
 class Own(Adapter):
     """This package, as it comes."""
 
-    packages = ("langchain-google-memorystore-redis", "orjson", *Adapter.packages)
+    packages = ("langchain-google-memorystore-redis", "msgspec", *Adapter.packages)
 
     def __init__(self) -> None:
         package = import_module("langchain_google_memorystore_redis")

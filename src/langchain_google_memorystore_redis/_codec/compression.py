@@ -3,7 +3,7 @@
 Strategy: `{"type":"ai","zstd":"<frame>","id":...,"ts":...}`. Only the data is compressed, so that
 scripts and people find type, id and time where they always are. The frame is bytes, never text (its
 second byte is no UTF-8), so no parser of JSON takes such an element for another. Spaces between the
-fields stay: they tell the reader which parser the data needs. The dictionary is part of the format:
+fields stay, so that what is expanded is the very element. The dictionary is part of the format:
 another one takes another name than "zstd". A frame says how large its content is, which is checked
 before anything is allocated.
 """

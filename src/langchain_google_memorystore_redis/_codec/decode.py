@@ -1,27 +1,36 @@
 """Bytes to message.
 
 Strategy: an element with our `id` and `ts` was checked when it was written, so its message is
-rebuilt from its fields without LangChain's validators, after the same checks (see shapes). Any
-other element was written by release 0.3.0 or by hand and is read the way LangChain reads it.
-Only compact JSON was written by orjson and may be read by it: orjson turns integers of more than
-64 bits into floats, which the standard library's json keeps. A compressed element is no JSON, and
-is read as the one it was before. Decoding builds LangChain's own message classes and nothing else,
-and runs no code the element could choose.
+rebuilt from its fields without LangChain's validators, after the same checks (see shapes). Nearly
+every element is parsed and checked in one go. What that refuses is parsed without types: with extra
+fields or values that are JSON to Python alone (NaN), or not ours, but of release 0.3.0 or made by
+hand, which is read the way LangChain reads it. A compressed element is read as the one it was
+before. Decoding builds LangChain's own message classes and nothing else, and runs no code the
+element could choose.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, Union
 
-import orjson
+import msgspec
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
 from langchain_google_memorystore_redis._codec.compression import FrameError, expanded
-from langchain_google_memorystore_redis._codec.shapes import SHAPE_OF_TYPE, WrongFieldError
+from langchain_google_memorystore_redis._codec.shapes import (
+    SHAPE_OF_ELEMENT,
+    SHAPE_OF_TYPE,
+    YEAR_10000,
+    ParsedElement,
+    WrongFieldError,
+)
 
-YEAR_10000 = 253_402_300_800_000
+_parse: Callable[[bytes], ParsedElement] = msgspec.json.Decoder(
+    Union[tuple(SHAPE_OF_ELEMENT)]  # noqa: UP007 - of types that only run time knows
+).decode
 
 
 class UndecodableError(ValueError):
@@ -49,37 +58,34 @@ def decode(element: bytes | str) -> Decoded:
     """
     if isinstance(element, str):
         element = element.encode("utf-8", "surrogatepass")
-    row: Any = None
-    if is_compact := element.startswith(b'{"type":"'):
+    if element.startswith(b'{"type":"'):
         try:
-            row = orjson.loads(element)
-        except orjson.JSONDecodeError:
-            is_compact = False  # compressed, or for the tolerant parser
-    if not is_compact:
-        plain = _expanded(element)
-        if plain is not element:
-            return decode(plain)
-        row = _parse_tolerantly(element)
+            parsed = _parse(element)
+            return SHAPE_OF_ELEMENT[type(parsed)].build(parsed.data), parsed.id, parsed.ts
+        except (ValueError, RecursionError):
+            return _decode_tolerantly(element)  # compressed, with extra fields, corrupt or not ours
+    return _decode_tolerantly(element)
+
+
+def _decode_tolerantly(element: bytes) -> Decoded:
+    plain = _expanded(element)
+    if plain is not element:
+        return decode(plain)
+    row = _parse_tolerantly(element)
+    shape, fields = SHAPE_OF_TYPE.get(row["type"]), row["data"]
+    if shape is None:
+        raise UndecodableError(f"unknown message type {row['type']!r:.80}")
+    entry_id, written_at = row.get("id"), row.get("ts")
+    is_ours = type(entry_id) is str and type(written_at) is int and 0 <= written_at < YEAR_10000
+    if not is_ours and shape.cls is not AIMessageChunk:
+        return _as_langchain_reads_it(shape.cls, fields), None, None
+    # The constructor of a chunk of 0.3.0 would parse the calls out of their chunks again, in a time
+    # that grows with the square of what is broken; they are stored beside the chunks.
     try:
-        shape, fields = SHAPE_OF_TYPE[row["type"]], row["data"]
-        entry_id, written_at = row["id"], row["ts"]
-        is_ours = (
-            type(entry_id) is str
-            and type(written_at) is int
-            and 0 <= written_at < YEAR_10000
-            and type(fields) is dict
-        )
-    except (KeyError, TypeError):
-        is_ours = False
-    if not is_ours:
-        foreign = _parse_tolerantly(element) if is_compact else row
-        return _as_langchain_reads_it(foreign), None, None
-    try:
-        return shape.build(fields), entry_id, written_at
+        message = shape.read(fields)
     except WrongFieldError as error:
-        raise UndecodableError(
-            f"field {str(error)!r:.80} is missing or of the wrong type"
-        ) from error
+        raise UndecodableError(f"a field is missing or of the wrong type: {error}") from error
+    return (message, entry_id, written_at) if is_ours else (message, None, None)
 
 
 def _expanded(element: bytes) -> bytes:
@@ -91,7 +97,7 @@ def _expanded(element: bytes) -> bytes:
 
 def _parse_tolerantly(element: bytes) -> dict[str, Any]:
     try:
-        row = json.loads(element.decode("utf-8", "surrogatepass"))
+        row = _parse_any(element)
     except (ValueError, RecursionError) as error:
         raise UndecodableError(f"not JSON that can be read ({type(error).__name__})") from error
     if isinstance(row, dict) and isinstance(row.get("data"), dict):
@@ -100,18 +106,18 @@ def _parse_tolerantly(element: bytes) -> dict[str, Any]:
     raise UndecodableError('not a JSON object with "type" and "data"')
 
 
-def _as_langchain_reads_it(row: dict[str, Any]) -> BaseMessage:
-    shape, fields = SHAPE_OF_TYPE.get(row["type"]), row["data"]
-    if shape is None:
-        raise UndecodableError(f"unknown message type {row['type']!r:.80}")
+def _parse_any(element: bytes) -> Any:
     try:
-        if shape.cls is AIMessageChunk:
-            # Its constructor parses the calls out of their chunks again, in a time that grows with
-            # the square of what is broken; 0.3.0 stored the parsed calls beside the chunks.
-            return shape.build(fields)
-        return shape.cls(**fields)
+        return msgspec.json.decode(element)
+    except (ValueError, RecursionError):  # NaN, lone surrogates, or no JSON
+        return json.loads(element.decode("utf-8", "surrogatepass"))
+
+
+def _as_langchain_reads_it(cls: type[BaseMessage], fields: dict[str, Any]) -> BaseMessage:
+    try:
+        return cls(**fields)
     except Exception as error:
         # Whatever LangChain's constructors and validators raise: KeyError and TypeError too.
         raise UndecodableError(
-            f"LangChain cannot read it as {shape.cls.__name__} ({type(error).__name__})"
+            f"LangChain cannot read it as {cls.__name__} ({type(error).__name__})"
         ) from error

@@ -1,10 +1,10 @@
 """Message to bytes, or a refusal that names the field.
 
-Strategy: orjson writes the data and reads it back, unless its types leave no doubt; if that gives
-the same fields, the bytes are good. This one comparison catches whatever JSON or orjson would alter
-in silence (tuples, dates, UUIDs, NaN). What it finds goes the slow way through the standard
-library's json, which carries NaN, Infinity, large integers and lone surrogates as release 0.3.0
-did, and is checked value by value; the first value that would come back different is named.
+Strategy: msgspec writes the data and reads it back; if that gives the same fields, the bytes are
+good. This one comparison catches whatever JSON or msgspec would alter in silence (tuples, dates,
+UUIDs, NaN). What it finds goes the slow way through the standard library's json, which carries NaN,
+Infinity and lone surrogates as release 0.3.0 did, and is checked value by value; the first value
+that would come back different is named.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import json
 import math
 from typing import Any
 
-import orjson
+import msgspec
 from langchain_core.messages import BaseMessage
 
-from langchain_google_memorystore_redis._codec.shapes import SHAPES, WrongFieldError
+from langchain_google_memorystore_redis._codec.shapes import SHAPES, Shape, are_tool_calls
 from langchain_google_memorystore_redis.errors import InvalidMessageError
+
+_WRITE = msgspec.json.Encoder().encode
 
 
 def ending(entry_id: bytes, written_at: int | None) -> bytes:
@@ -36,23 +38,27 @@ def encode(message: BaseMessage, index: int, end: bytes) -> bytes:
     if shape is None:
         raise InvalidMessageError(index, None, _unknown_class(message))
     try:
-        fields, is_plain = shape.fields_to_store(message)
-    except WrongFieldError as error:
-        name = str(error)
-        value = getattr(message, name, None)
-        raise InvalidMessageError(
-            index, name, f"a {shape.cls.__name__} cannot hold {value!r:.80} there"
-        ) from error
-    try:
-        data = orjson.dumps(fields)
-        if is_plain or orjson.loads(data) == fields:
-            # Joined, as bytes of their very size. A thousand as orjson leaves them, shrunk from
-            # larger ones, took twice as long where the heap had to grow for them: page faults.
-            return b"".join((shape.head, data, end))
+        data = _compact(shape, message)
     except (TypeError, ValueError, RecursionError):
-        pass  # not for orjson: the slow way below either carries it or says what is wrong
-    # Its spaces tell readers that it is not for orjson.
-    return b'{"type": "%b", "data": %b%b' % (shape.type.encode(), _dump(fields, index), end)
+        data = _dump(shape, message, index)
+    # Joined, as bytes of their very size. A thousand as msgspec leaves them, shrunk from larger
+    # ones, took twice as long where the heap had to grow for them: page faults.
+    return b"".join((shape.head, data, end))
+
+
+def _compact(shape: Shape, message: BaseMessage) -> bytes:
+    """The data; raises what msgspec raises, and `ValueError` for what would read back different."""
+    fields = shape.fields(**message.__dict__)
+    if extra := message.__pydantic_extra__:
+        data = _WRITE({**msgspec.to_builtins(fields), **extra})
+        is_same = shape.read(msgspec.json.decode(data)) == message
+    else:
+        data = _WRITE(fields)
+        is_same = shape.parse(data) == fields
+    calls = message.__dict__.get("tool_calls")
+    if is_same and (not calls or are_tool_calls(calls)):
+        return data
+    raise ValueError("reads back different, or LangChain could not read it")
 
 
 def _unknown_class(message: object) -> str:
@@ -65,12 +71,16 @@ def _unknown_class(message: object) -> str:
     )
 
 
-def _dump(fields: dict[str, Any], index: int) -> bytes:
+def _dump(shape: Shape, message: BaseMessage, index: int) -> bytes:
+    fields = shape.fields_to_store(message)
+    for name in shape.required:
+        if name not in fields:
+            raise InvalidMessageError(index, name, f"a {shape.cls.__name__} needs it")
     for name, value in fields.items():
         try:
             # What json cannot write becomes null or is left out, and so differs when read back.
-            written = json.dumps(value, default=lambda _: None, skipkeys=True)
-            place = _difference(value, json.loads(written), name)
+            stored = json.loads(json.dumps(value, default=lambda _: None, skipkeys=True))
+            place = _difference(value, stored, name)
         except (RecursionError, ValueError) as error:
             raise InvalidMessageError(
                 index,
@@ -84,6 +94,10 @@ def _dump(fields: dict[str, Any], index: int) -> bytes:
                 path,
                 f"JSON cannot carry this {culprit} so that it comes back equal; convert it to "
                 "str, int, float, list or a dict with str keys",
+            )
+        if not shape.takes(name, stored):
+            raise InvalidMessageError(
+                index, name, f"a {shape.cls.__name__} cannot hold {value!r:.80} there"
             )
     return json.dumps(fields).encode()
 

@@ -22,8 +22,9 @@ from langchain_core.messages import (
     messages_from_dict,
 )
 
-from langchain_google_memorystore_redis._codec.decode import YEAR_10000, UndecodableError, decode
+from langchain_google_memorystore_redis._codec.decode import UndecodableError, decode
 from langchain_google_memorystore_redis._codec.encode import encode, ending
+from langchain_google_memorystore_redis._codec.shapes import YEAR_10000
 from langchain_google_memorystore_redis.errors import InvalidArgumentError
 
 
@@ -183,7 +184,7 @@ def _is_message_line(element: bytes) -> bool:
 
 def _parse(line: bytes, number: int) -> Mapping[str, Any]:
     try:
-        fields = json.loads(line)  # not orjson: lone surrogates and NaN must come through
+        fields = json.loads(line)  # not msgspec: lone surrogates and NaN must come through
     except (ValueError, RecursionError) as error:
         raise _wrong(number, f"is no JSON ({error})") from error
     if not isinstance(fields, dict):
