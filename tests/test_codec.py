@@ -13,6 +13,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -166,6 +167,39 @@ class Size(enum.StrEnum):
 def test_values_that_json_writers_convert_in_silence_are_refused(value: Any) -> None:
     with pytest.raises(InvalidMessageError, match="extra"):
         stored(HumanMessage("x", extra=value))
+
+
+class HalfMade(msgspec.Struct):
+    a: int
+
+
+class Unreadable(dict[str, Any]):
+    def items(self) -> Any:
+        raise KeyError("items")
+
+
+def test_values_whose_own_methods_raise_are_refused_by_field() -> None:
+    half_made = HalfMade(1)
+    del half_made.a
+    for value in (half_made, Unreadable(a=math.nan)):
+        with pytest.raises(InvalidMessageError) as caught:
+            stored(ToolMessage("x", tool_call_id="1", artifact=value))
+        assert caught.value.field == "artifact"
+
+
+def test_a_message_without_parts_is_refused_by_field() -> None:
+    with pytest.raises(InvalidMessageError, match="a HumanMessage needs it") as caught:
+        stored(HumanMessage.__new__(HumanMessage))
+    assert caught.value.field == "content"
+
+
+@pytest.mark.parametrize("name", ["content", "id", 1, None, (1,)])
+def test_extra_fields_that_would_come_back_as_others_are_refused(name: Any) -> None:
+    message = HumanMessage("x")
+    message.__pydantic_extra__[name] = "y"  # type: ignore[index]
+    with pytest.raises(InvalidMessageError, match="no name for an extra field") as caught:
+        stored(message)
+    assert caught.value.field == repr(name)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def encode(message: BaseMessage, index: int, end: bytes) -> bytes:
         raise InvalidMessageError(index, None, _unknown_class(message))
     try:
         data = _compact(shape, message)
-    except (TypeError, ValueError, RecursionError):
+    except Exception:  # noqa: BLE001 - odd values raise what they like; below they are named
         data = _dump(shape, message, index)
     # Joined, as bytes of their very size. A thousand as msgspec leaves them, shrunk from larger
     # ones, took twice as long where the heap had to grow for them: page faults.
@@ -72,34 +72,51 @@ def _unknown_class(message: object) -> str:
 
 
 def _dump(shape: Shape, message: BaseMessage, index: int) -> bytes:
-    fields = shape.fields_to_store(message)
+    fields, extra = shape.fields_to_store(message)
     for name in shape.required:
         if name not in fields:
             raise InvalidMessageError(index, name, f"a {shape.cls.__name__} needs it")
-    for name, value in fields.items():
-        try:
-            # What json cannot write becomes null or is left out, and so differs when read back.
-            stored = json.loads(json.dumps(value, default=lambda _: None, skipkeys=True))
-            place = _difference(value, stored, name)
-        except (RecursionError, ValueError) as error:
-            raise InvalidMessageError(
-                index,
-                name,
-                "nested too deeply, in a circle, or holding a number of thousands of digits",
-            ) from error
-        if place is not None:
-            path, culprit = place
-            raise InvalidMessageError(
-                index,
-                path,
-                f"JSON cannot carry this {culprit} so that it comes back equal; convert it to "
-                "str, int, float, list or a dict with str keys",
-            )
-        if not shape.takes(name, stored):
-            raise InvalidMessageError(
-                index, name, f"a {shape.cls.__name__} cannot hold {value!r:.80} there"
-            )
-    return json.dumps(fields).encode()
+    for name in extra:
+        if not isinstance(name, str) or name in shape.types:
+            raise InvalidMessageError(index, f"{name!r:.80}", "is no name for an extra field")
+    texts = [
+        f"{json.dumps(name)}: {_text(shape, index, name, value)}"
+        for name, value in {**fields, **extra}.items()
+    ]
+    return f"{{{', '.join(texts)}}}".encode()
+
+
+def _text(shape: Shape, index: int, name: str, value: Any) -> str:
+    """The value as JSON, which gives it back equal and may stand in that field."""
+    try:
+        # What json cannot write becomes null or is left out, and so differs when read back.
+        text = json.dumps(value, default=lambda _: None, skipkeys=True)
+        stored = json.loads(text)
+        place = _difference(value, stored, name)
+    except (RecursionError, ValueError) as error:
+        raise InvalidMessageError(
+            index,
+            name,
+            "nested too deeply, in a circle, or holding a number of thousands of digits",
+        ) from error
+    except Exception as error:
+        # Another thread changes it meanwhile, or methods of its own raise.
+        raise InvalidMessageError(
+            index, name, f"cannot be read while it is written ({type(error).__name__})"
+        ) from error
+    if place is not None:
+        path, culprit = place
+        raise InvalidMessageError(
+            index,
+            path,
+            f"JSON cannot carry this {culprit} so that it comes back equal; convert it to "
+            "str, int, float, list or a dict with str keys",
+        )
+    if not shape.takes(name, stored):
+        raise InvalidMessageError(
+            index, name, f"a {shape.cls.__name__} cannot hold {value!r:.80} there"
+        )
+    return text
 
 
 def _difference(value: Any, stored: Any, path: str) -> tuple[str, str] | None:

@@ -132,14 +132,14 @@ class Shape:
             return False
         return name != "tool_calls" or are_tool_calls(value)
 
-    def fields_to_store(self, message: BaseMessage) -> dict[str, Any]:
+    def fields_to_store(self, message: BaseMessage) -> tuple[dict[str, Any], dict[Any, Any]]:
         """The fields that are not at their defaults, and those that are extra."""
         fields = {
             name: value
             for name, value in message.__dict__.items()
             if name in self._names and not self._is_default(name, value)
         }
-        return {**fields, **(message.__pydantic_extra__ or {})}
+        return fields, getattr(message, "__pydantic_extra__", None) or {}
 
     def _is_default(self, name: str, value: Any) -> bool:
         default = self._defaults.get(name, ...)
