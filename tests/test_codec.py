@@ -211,7 +211,7 @@ def test_values_that_are_equal_to_what_json_gives_back_are_kept(value: Any) -> N
     assert json.dumps(back.extra) == json.dumps(value)  # type: ignore[attr-defined]
 
 
-def test_an_extra_field_may_have_the_name_of_another_class_has_as_a_field() -> None:
+def test_an_extra_field_may_have_the_name_of_a_field_of_another_class() -> None:
     for calls in (math.inf, [{"name": 1}], "x"):
         message = HumanMessage("x", tool_calls=calls, status=5)
         assert decode(stored(message))[0] == message

@@ -19,7 +19,7 @@ from langchain_core.messages import BaseMessage
 from langchain_google_memorystore_redis._codec.shapes import SHAPES, Shape, are_tool_calls
 from langchain_google_memorystore_redis.errors import InvalidMessageError
 
-_WRITE = msgspec.json.Encoder().encode
+_write = msgspec.json.Encoder().encode
 
 
 def ending(entry_id: bytes, written_at: int | None) -> bytes:
@@ -50,15 +50,15 @@ def _compact(shape: Shape, message: BaseMessage) -> bytes:
     """The data; raises what msgspec raises, and `ValueError` for what would read back different."""
     fields = shape.fields(**message.__dict__)
     if extra := message.__pydantic_extra__:
-        data = _WRITE({**msgspec.to_builtins(fields), **extra})
+        data = _write({**msgspec.to_builtins(fields), **extra})
         is_same = shape.read(msgspec.json.decode(data)) == message
     else:
-        data = _WRITE(fields)
-        is_same = shape.parse(data) == fields
-    calls = message.__dict__.get("tool_calls")
-    if is_same and (not calls or are_tool_calls(calls)):
-        return data
-    raise ValueError("reads back different, or LangChain could not read it")
+        data = _write(fields)
+        calls = message.__dict__.get("tool_calls")
+        is_same = shape.parse(data) == fields and (not calls or are_tool_calls(calls))
+    if not is_same:
+        raise ValueError("reads back different, or LangChain could not read it")
+    return data
 
 
 def _unknown_class(message: object) -> str:

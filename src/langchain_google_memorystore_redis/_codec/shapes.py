@@ -115,7 +115,7 @@ class Shape:
             for name, field in cls.model_fields.items()
             if not field.is_required()
         }
-        self.required = set(self._names) - self._defaults.keys()
+        self.required = [name for name in self.types if name not in self._defaults]
 
     def _type_of(self, name: str, field: FieldInfo) -> Any:
         if name == "type":
@@ -146,7 +146,7 @@ class Shape:
         # The type first: `==` of an arbitrary object (an array) may not be a bool.
         return type(value) is type(default) and bool(value == default)
 
-    def build(self, fields: msgspec.Struct) -> BaseMessage:
+    def build(self, fields: msgspec.Struct, extra: dict[str, Any] | None = None) -> BaseMessage:
         """The message with these fields, which nothing else may hold. Raises `WrongFieldError`."""
         values = _asdict(fields)
         calls = values.get("tool_calls")
@@ -155,22 +155,22 @@ class Shape:
         message = new(self.cls)
         set_values(message, values)
         # As if all had been given, as LangChain's own messages_from_dict has it.
-        set_fields_set(message, self._names)
-        set_extra(message, {})
+        set_fields_set(message, {*self._names, *extra} if extra else self._names)
+        set_extra(message, extra or {})
         set_private(message, None)
         return message
 
     def read(self, data: dict[str, Any]) -> BaseMessage:
         """The message with these fields, some of which may be extra. Raises `WrongFieldError`."""
-        known = {name: value for name, value in data.items() if name in self._names}
+        known: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
+        for name, value in data.items():
+            (known if name in self._names else extra)[name] = value
         try:
             fields = msgspec.convert(known, self.fields)
         except ValueError as error:  # of msgspec, or of a lone surrogate where a word must stand
             raise WrongFieldError(f"{error!s:.200}") from error
-        message = self.build(fields)
-        set_fields_set(message, {*self._names, *data})
-        set_extra(message, {name: value for name, value in data.items() if name not in known})
-        return message
+        return self.build(fields, extra)
 
 
 def are_tool_calls(calls: list[dict[str, Any]]) -> bool:
