@@ -51,7 +51,7 @@ soak: servers  ## 20,000 and more appends through a faulty network; prints what 
 
 .PHONY: soak-agents
 soak-agents: servers  ## 5,000 turns of agents through a faulty network; prints what it did
-	$(BIN)/python -m tests.soak_checkpoint $(ARGS)
+	$(BIN)/python -m tests.soak.agents $(ARGS)
 
 .PHONY: bench
 bench: servers  ## measure against other packages, about 5 minutes; ARGS=--quick for one

@@ -31,7 +31,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 
 from langchain_google_memorystore_redis import MemorystoreError
-from langchain_google_memorystore_redis.connection import aconnect
+from langchain_google_memorystore_redis._connect.connect import aconnect
 
 FOLDER = Path(__file__).parent
 

@@ -27,14 +27,14 @@ from langchain_google_memorystore_redis.errors import (
 )
 
 if TYPE_CHECKING:
-    from langchain_google_memorystore_redis._ops.read_cache import ReadCache
-    from langchain_google_memorystore_redis.chat_message_history import (
+    from langchain_google_memorystore_redis._checkpoint.saver import MemorystoreSaver
+    from langchain_google_memorystore_redis._connect.connect import aconnect, connect
+    from langchain_google_memorystore_redis._history.entry import Entry
+    from langchain_google_memorystore_redis._history.history import (
         MemorystoreChatMessageHistory,
     )
-    from langchain_google_memorystore_redis.checkpoint import MemorystoreSaver
-    from langchain_google_memorystore_redis.connection import aconnect, connect
-    from langchain_google_memorystore_redis.entry import Entry
-    from langchain_google_memorystore_redis.middleware import ChatHistoryMiddleware
+    from langchain_google_memorystore_redis._history.middleware import ChatHistoryMiddleware
+    from langchain_google_memorystore_redis._history.read_cache import ReadCache
 
 __all__ = [
     "ArgumentTypeError",
@@ -64,14 +64,14 @@ __all__ = [
 
 # What is imported when it is first asked for: the module, and the extra that importing it needs.
 _LAZY = {
-    "ChatHistoryMiddleware": ("middleware", "langchain"),
-    "Entry": ("entry", None),
+    "ChatHistoryMiddleware": ("_history.middleware", "langchain"),
+    "Entry": ("_history.entry", None),
     # LangChain's module of histories takes longer to import than all the rest of this package.
-    "MemorystoreChatMessageHistory": ("chat_message_history", None),
-    "MemorystoreSaver": ("checkpoint", "langgraph"),
-    "ReadCache": ("_ops.read_cache", None),
-    "aconnect": ("connection", None),
-    "connect": ("connection", None),
+    "MemorystoreChatMessageHistory": ("_history.history", None),
+    "MemorystoreSaver": ("_checkpoint.saver", "langgraph"),
+    "ReadCache": ("_history.read_cache", None),
+    "aconnect": ("_connect.connect", None),
+    "connect": ("_connect.connect", None),
 }
 
 # Or Python would print warnings of a program that has not set up logging.

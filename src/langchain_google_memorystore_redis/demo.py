@@ -22,10 +22,10 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.runnables.history import RunnableWithMessageHistory
 
-from langchain_google_memorystore_redis.chat_message_history import MemorystoreChatMessageHistory
-from langchain_google_memorystore_redis.connection import connect
+from langchain_google_memorystore_redis._connect.connect import connect
+from langchain_google_memorystore_redis._history.history import MemorystoreChatMessageHistory
+from langchain_google_memorystore_redis._history.transcript import Turn
 from langchain_google_memorystore_redis.errors import MemorystoreError
-from langchain_google_memorystore_redis.transcript import Turn
 
 EMBEDDED = "an embedded Valkey"
 TEMPERATURES = {"Zurich": "12 °C, light rain", "Nairobi": "24 °C, sunny"}

@@ -3,7 +3,7 @@
 Strategy: for operators, not for a chat's own code: these need SCAN, which nothing else here does.
 Every function takes any client of redis-py or valkey-py, and its twin with an `a` in front takes
 an asyncio client, or a blocking one that it uses from a thread. What is sent is decided in
-`_ops/sessions.py`, what a line of a file holds in `_codec/exchange.py`.
+`_sessions/operations.py`, what a line of a file holds in `_sessions/formats.py`.
 """
 
 from __future__ import annotations
@@ -12,21 +12,23 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, Literal
 
-from langchain_google_memorystore_redis._codec import exchange
-from langchain_google_memorystore_redis._codec.exchange import Row
-from langchain_google_memorystore_redis._engine.clients import runners_for
-from langchain_google_memorystore_redis._ops.history import HistoryOps, Page
-from langchain_google_memorystore_redis._ops.sessions import (
-    SCAN_COUNT,
+from langchain_google_memorystore_redis._history.operations import HistoryOps, Page
+from langchain_google_memorystore_redis._redis.arguments import one_of, several, time_to_live
+from langchain_google_memorystore_redis._redis.clients import runners_for
+from langchain_google_memorystore_redis._redis.scan import SCAN_COUNT, ScanCursor, start_scan
+from langchain_google_memorystore_redis._sessions import formats
+from langchain_google_memorystore_redis._sessions.formats import Row
+from langchain_google_memorystore_redis._sessions.migration import (
+    amigrate_sessions,
+    migrate_sessions,
+)
+from langchain_google_memorystore_redis._sessions.operations import (
     Deleted,
     Imported,
-    ScanCursor,
     Session,
     SessionsOps,
 )
-from langchain_google_memorystore_redis._ops.settings import one_of, several, time_to_live
 from langchain_google_memorystore_redis.errors import InvalidArgumentError
-from langchain_google_memorystore_redis.migration import amigrate_sessions, migrate_sessions
 
 __all__ = [
     "Deleted",
@@ -69,7 +71,7 @@ def list_sessions(
     """
     ops, runner = SessionsOps(key_prefix), runners_for(client)[0]
     listing = _Listing(progress)
-    cursor: ScanCursor | None = runner.drive(ops.start())
+    cursor: ScanCursor | None = runner.drive(start_scan())
     while cursor is not None:
         page, cursor = runner.drive(ops.page(cursor))
         yield from listing.new(page)
@@ -81,7 +83,7 @@ async def alist_sessions(
     """Async twin of `list_sessions`."""
     ops, runner = SessionsOps(key_prefix), runners_for(client)[1]
     listing = _Listing(progress)
-    cursor: ScanCursor | None = await runner.drive(ops.start())
+    cursor: ScanCursor | None = await runner.drive(start_scan())
     while cursor is not None:
         page, cursor = await runner.drive(ops.page(cursor))
         for session in listing.new(page):
@@ -226,7 +228,7 @@ def delete_prefix(client: Any, key_prefix: str, *, progress: Progress | None = N
     """
     ops, runner = SessionsOps(_not_empty(key_prefix)), runners_for(client)[0]
     done = Deleted(0, 0)
-    cursor: ScanCursor | None = runner.drive(ops.start())
+    cursor: ScanCursor | None = runner.drive(start_scan())
     while cursor is not None:
         page, cursor = runner.drive(ops.delete_page(cursor))
         done += page
@@ -241,7 +243,7 @@ async def adelete_prefix(
     """Async twin of `delete_prefix`."""
     ops, runner = SessionsOps(_not_empty(key_prefix)), runners_for(client)[1]
     done = Deleted(0, 0)
-    cursor: ScanCursor | None = await runner.drive(ops.start())
+    cursor: ScanCursor | None = await runner.drive(start_scan())
     while cursor is not None:
         page, cursor = await runner.drive(ops.delete_page(cursor))
         done += page
@@ -282,19 +284,19 @@ async def _each_id(
 def _writer(ops: SessionsOps, format: Format) -> Callable[[str, list[bytes]], Iterator[bytes]]:  # noqa: A002
     def jsonl(session_id: str, elements: list[bytes]) -> Iterator[bytes]:
         for index, element in enumerate(elements):
-            yield exchange.to_jsonl(Row(session_id, index, element)) + b"\n"
+            yield formats.to_jsonl(Row(session_id, index, element)) + b"\n"
 
     def openai(session_id: str, elements: list[bytes]) -> Iterator[bytes]:
         history = HistoryOps(session_id, ops.key(session_id))
         messages = [row[0] for row in history.decode_page(Page(elements, 0))]
         if messages:
-            yield exchange.to_openai(session_id, messages) + b"\n"
+            yield formats.to_openai(session_id, messages) + b"\n"
 
     return jsonl if one_of("format", format, ("jsonl", "openai")) == "jsonl" else openai
 
 
 def _rows(lines: Iterable[bytes | str], format: ForeignFormat) -> Iterator[Row]:  # noqa: A002
-    return exchange.READERS[one_of("format", format, tuple(exchange.READERS))](
+    return formats.READERS[one_of("format", format, tuple(formats.READERS))](
         several("lines", lines)
     )
 

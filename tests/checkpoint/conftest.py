@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.checkpoint.savers import PAIRS, Pair, Saver, opened
 from tests.plugins.clients import Target
 from tests.plugins.servers import Servers
-from tests.savers import PAIRS, Pair, Saver, opened
 
 
 @pytest.fixture(params=PAIRS, ids=str)

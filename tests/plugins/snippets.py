@@ -15,7 +15,8 @@ from redis.connection import parse_url
 from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-from langchain_google_memorystore_redis import MemorystoreChatMessageHistory, connection
+from langchain_google_memorystore_redis import MemorystoreChatMessageHistory
+from langchain_google_memorystore_redis._connect import connect as connection
 from tests.plugins.servers import Servers
 
 
@@ -60,7 +61,7 @@ def _names_of_docstrings(
     servers: Servers = request.getfixturevalue("servers")
     url = servers.standalone("valkey-9.1").url
     with redis.Redis.from_url(url) as client:
-        if ".checkpoint" in request.node.name:
+        if "._checkpoint" in request.node.name:
             from langchain_google_memorystore_redis import MemorystoreSaver
 
             doctest_namespace.update(saver=MemorystoreSaver(client))

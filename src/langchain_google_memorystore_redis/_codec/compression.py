@@ -15,6 +15,7 @@ import threading
 from functools import cache
 from importlib.resources import files
 
+from langchain_google_memorystore_redis._redis.arguments import one_of, positive
 from langchain_google_memorystore_redis.errors import MissingExtraError
 
 MOST_BYTES = 16 << 20
@@ -97,3 +98,12 @@ def _content(frame: bytes) -> bytes:
         return has.decompress(frame, allow_extra_data=False)
     except has.error as error:
         raise FrameError(f"a frame that cannot be expanded ({error})") from error
+
+
+def least_compressed(compress: str | None, compress_min_bytes: int) -> int:
+    """From how many bytes on to compress, 0 for never; raises `MissingExtraError` too."""
+    least = positive("compress_min_bytes", compress_min_bytes)
+    if one_of("compress", compress, (None, "zstd")) is None:
+        return 0
+    tools()
+    return least

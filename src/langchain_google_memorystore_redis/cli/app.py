@@ -17,9 +17,10 @@ import typer
 
 from langchain_google_memorystore_redis import demo as demo_program
 from langchain_google_memorystore_redis import sessions as library
-from langchain_google_memorystore_redis._engine.clients import runners_for
-from langchain_google_memorystore_redis._engine.keys import session_key
-from langchain_google_memorystore_redis._ops.history import HistoryOps
+from langchain_google_memorystore_redis._history.operations import HistoryOps
+from langchain_google_memorystore_redis._redis.clients import runners_for
+from langchain_google_memorystore_redis._redis.keys import session_key
+from langchain_google_memorystore_redis._sessions.migration import OriginName
 from langchain_google_memorystore_redis.cli import screen
 from langchain_google_memorystore_redis.cli.doctor import examine
 from langchain_google_memorystore_redis.cli.files import lines_of, writing
@@ -31,7 +32,6 @@ from langchain_google_memorystore_redis.cli.server import (
     scanning,
 )
 from langchain_google_memorystore_redis.cli.words import plural
-from langchain_google_memorystore_redis.migration import OriginName
 
 app = typer.Typer(
     cls=OneLineErrors,

@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 
 from langchain_core.messages import HumanMessage
 
-from langchain_google_memorystore_redis._engine.clients import runners_for
-from langchain_google_memorystore_redis._engine.op import PRIMARIES, Flow, Op
-from langchain_google_memorystore_redis._ops.sessions import Session, SessionsOps
-from langchain_google_memorystore_redis.chat_message_history import MemorystoreChatMessageHistory
+from langchain_google_memorystore_redis._history.history import MemorystoreChatMessageHistory
+from langchain_google_memorystore_redis._redis.clients import runners_for
+from langchain_google_memorystore_redis._redis.op import PRIMARIES, Flow, Op
+from langchain_google_memorystore_redis._redis.scan import start_scan
+from langchain_google_memorystore_redis._sessions.operations import Session, SessionsOps
 from langchain_google_memorystore_redis.cli.judgement import (
     Finding,
     Info,
@@ -167,7 +168,7 @@ def _primaries() -> Flow[tuple[str | None, ...]]:
 
 
 def _some_sessions(ops: SessionsOps) -> Flow[tuple[list[Session], bool]]:
-    cursor = yield from ops.start()
+    cursor = yield from start_scan()
     found: list[Session] = []
     for _ in range(10):
         page, following = yield from ops.page(cursor)

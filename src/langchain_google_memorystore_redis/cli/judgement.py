@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from langchain_google_memorystore_redis._ops.sessions import Session
+from langchain_google_memorystore_redis._sessions.operations import Session
 from langchain_google_memorystore_redis.cli.words import plural, size
 
 Level = Literal["green", "yellow", "red"]

@@ -12,8 +12,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 
-from langchain_google_memorystore_redis._engine.runners import BlockingRunner
-from langchain_google_memorystore_redis._ops.history import PAGE, Cursor, HistoryOps, Page
+from langchain_google_memorystore_redis._history.operations import PAGE, Cursor, HistoryOps, Page
+from langchain_google_memorystore_redis._redis.runners import BlockingRunner
 from langchain_google_memorystore_redis.errors import HistoryChangedError
 
 EVERY = 0.5

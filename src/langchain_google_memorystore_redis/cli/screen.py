@@ -24,13 +24,13 @@ from rich.table import Table
 from rich.text import Text
 
 from langchain_google_memorystore_redis._codec.decode import time_of
-from langchain_google_memorystore_redis._ops.history import HistoryOps, Page
+from langchain_google_memorystore_redis._history.display import turns_of
+from langchain_google_memorystore_redis._history.operations import HistoryOps, Page
+from langchain_google_memorystore_redis._history.transcript import rich_turn, to_text, visible
 from langchain_google_memorystore_redis.cli.judgement import Finding
 from langchain_google_memorystore_redis.cli.words import ago, plural, size, span
-from langchain_google_memorystore_redis.display import turns_of
 from langchain_google_memorystore_redis.errors import CorruptEntryError
 from langchain_google_memorystore_redis.sessions import Imported, Session
-from langchain_google_memorystore_redis.transcript import rich_turn, to_text, visible
 
 _SHORT = 0.5
 """Seconds for which no progress need be shown."""

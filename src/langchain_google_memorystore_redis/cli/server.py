@@ -19,13 +19,13 @@ import redis
 import typer
 from typer.core import TyperGroup
 
-from langchain_google_memorystore_redis._engine.clients import runners_for
-from langchain_google_memorystore_redis._engine.op import PRIMARIES, Flow, Op, ask
+from langchain_google_memorystore_redis._connect.connect import connect
+from langchain_google_memorystore_redis._history.transcript import visible
+from langchain_google_memorystore_redis._redis.clients import runners_for
+from langchain_google_memorystore_redis._redis.op import PRIMARIES, Flow, Op, ask
 from langchain_google_memorystore_redis.cli.screen import progress
-from langchain_google_memorystore_redis.connection import connect
 from langchain_google_memorystore_redis.demo import EMBEDDED
 from langchain_google_memorystore_redis.errors import InvalidArgumentError, MemorystoreError
-from langchain_google_memorystore_redis.transcript import visible
 
 # Where typer has click's errors from differs between its releases.
 _UsageError: Any = typer.BadParameter.__mro__[1]

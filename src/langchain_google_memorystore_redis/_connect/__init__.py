@@ -1,0 +1,1 @@
+"""Makes clients that suit Memorystore, and servers to connect them to."""

@@ -1,1 +1,0 @@
-"""Knows Redis, not chat: operations as values, and the runners that send them."""

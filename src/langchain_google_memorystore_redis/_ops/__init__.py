@@ -1,1 +1,0 @@
-"""Knows chat: builds operations and flows. Holds no client and awaits nothing."""

@@ -1,0 +1,1 @@
+"""Operations on all sessions under a key prefix."""
