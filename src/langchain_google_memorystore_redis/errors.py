@@ -3,24 +3,24 @@
     MemorystoreError
     ├── InvalidArgumentError      (ValueError)             a setting or argument out of range
     │   └── ArgumentTypeError     (TypeError)              ... of the wrong type
-    ├── InvalidMessageError       (ValueError, TypeError)  could not be read back equal: not stored
-    ├── InvalidClientError        (TypeError)              not a client this package can use
-    │   └── AsyncClientError                               a blocking method of an asyncio client
-    ├── WrongTypeError            (TypeError)              the key holds another Redis type
-    ├── CorruptEntryError         (ValueError)             a stored element is no message
-    ├── MessageIndexError         (IndexError)             no message at that index
-    ├── NotReplicatedError        (RuntimeError)           stored, but on too few replicas yet
-    ├── SessionExistsError        (ValueError)             the target of a copy is taken
-    ├── HistoryChangedError       (RuntimeError)           cut by someone else while being read
-    ├── ClusterChangedError       (RuntimeError)           a node left while its keys were listed
-    ├── MissingExtraError         (ImportError)            an optional package is not installed
-    ├── EmbeddedServerError       (RuntimeError)           the embedded server cannot be used
-    └── CredentialsError          (RuntimeError)           no IAM token can be had
+    ├── InvalidMessageError       (ValueError, TypeError)  a message that would not come back equal
+    ├── InvalidClientError        (TypeError)              an object that is no usable client
+    │   └── AsyncClientError                               a blocking call on an asyncio client
+    ├── WrongTypeError            (TypeError)              a key that holds another Redis type
+    ├── CorruptEntryError         (ValueError)             a stored element that is no message
+    ├── MessageIndexError         (IndexError)             an index without a message
+    ├── NotReplicatedError        (RuntimeError)           stored, but not yet on enough replicas
+    ├── SessionExistsError        (ValueError)             a copy onto an existing session
+    ├── HistoryChangedError       (RuntimeError)           a session cut while it was being read
+    ├── ClusterChangedError       (RuntimeError)           a node that left during a listing
+    ├── MissingExtraError         (ImportError)            an optional package that is not installed
+    ├── EmbeddedServerError       (RuntimeError)           an embedded server that cannot be used
+    └── CredentialsError          (RuntimeError)           no IAM token available
 
-Strategy: an error says what was wrong, with which session, and what to do, and carries the
-same as attributes. Errors of the client library (connection lost, out of memory, permission
-denied) pass through as they are: callers handle them already. `translate` renames only what
-means something here.
+Strategy: a message says what was wrong, with which session, and what to do; attributes carry the
+same. Errors of the client library (connection lost, out of memory, permission denied) pass
+unchanged, because callers handle them already; `translate` replaces the few that mean something
+here.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ __all__ = [
 
 
 class MemorystoreError(Exception):
-    """Root of every error this package raises itself."""
+    """Base class of every error that this package raises itself."""
 
 
 class InvalidArgumentError(MemorystoreError, ValueError):
@@ -64,10 +64,10 @@ class ArgumentTypeError(InvalidArgumentError, TypeError):
 
 
 class InvalidMessageError(MemorystoreError, ValueError, TypeError):
-    """A message could not be read back equal, so its whole batch was not stored.
+    """A message would not come back equal, so nothing of its batch was stored.
 
-    `index` is its position in the batch; `field` the path to the value at fault, such as
-    `response_metadata['created']`, or None when the message itself is.
+    `index` is its position in the batch, `field` the path of the value at fault, such as
+    `response_metadata['created']`; None if it is the message itself.
     """
 
     def __init__(self, index: int, field: str | None, problem: str) -> None:
@@ -78,17 +78,18 @@ class InvalidMessageError(MemorystoreError, ValueError, TypeError):
 
 
 class InvalidClientError(MemorystoreError, TypeError):
-    """The object given as client is no client this package can use."""
+    """The object passed as a client is none that this package can use."""
 
 
 class AsyncClientError(InvalidClientError):
-    """A blocking method was called on a history that has only an asyncio client."""
+    """A blocking method was called where there is only an asyncio client."""
 
 
 class WrongTypeError(MemorystoreError, TypeError):
-    """The key holds another Redis type than ours; it was left as it is. `key` names it.
+    """A key holds another Redis type than this package uses there; it was not changed.
 
-    A thread of checkpoints has several keys; any of those named may be the one.
+    `key` names it. A thread of checkpoints has two keys: it may be the other one, which the message
+    names too.
     """
 
     def __init__(self, key: str, *others: str) -> None:
@@ -101,7 +102,7 @@ class WrongTypeError(MemorystoreError, TypeError):
 
 
 class CorruptEntryError(MemorystoreError, ValueError):
-    """An element of the list is no message. `session_id` and `index` say which.
+    """A stored element is no message. `session_id` and `index` say which.
 
     A negative `index` counts from the end.
     """
@@ -125,10 +126,10 @@ class MessageIndexError(MemorystoreError, IndexError):
 
 
 class NotReplicatedError(MemorystoreError, RuntimeError):
-    """The messages are stored, but fewer replicas than asked for have them so far.
+    """The messages are stored, but not yet on as many replicas as requested.
 
-    `acknowledged` of the `wanted` replicas answered in time. Repeating the append with the same
-    messages stores nothing twice and waits again.
+    `acknowledged` of `wanted` replicas confirmed them in time. Repeating the append with the same
+    messages waits again and stores nothing twice.
     """
 
     def __init__(self, session_id: str, acknowledged: int, wanted: int) -> None:
@@ -143,7 +144,7 @@ class NotReplicatedError(MemorystoreError, RuntimeError):
 
 
 class SessionExistsError(MemorystoreError, ValueError):
-    """The session to copy to exists already. `session_id` names it."""
+    """The target of a copy exists already. `session_id` names it."""
 
     def __init__(self, session_id: str) -> None:
         super().__init__(
@@ -153,18 +154,18 @@ class SessionExistsError(MemorystoreError, ValueError):
 
 
 class HistoryChangedError(MemorystoreError, RuntimeError):
-    """Someone else cut or replaced the session between two pages of a read or copy."""
+    """Another client cut or replaced the session between two pages of a read or copy."""
 
     def __init__(self, session_id: str) -> None:
         super().__init__(
-            f"session {session_id!r} was cleared, truncated or trimmed by someone else while "
-            "it was being read page by page. Read it again."
+            f"session {session_id!r} was cleared, truncated or trimmed by another client "
+            "while it was being read page by page. Read it again."
         )
         self.session_id = session_id
 
 
 class ClusterChangedError(MemorystoreError, RuntimeError):
-    """A node left the cluster, or is no primary any more, while its keys were being listed."""
+    """A node left the cluster, or ceased to be a primary, while its keys were being listed."""
 
     def __init__(self, node: str) -> None:
         super().__init__(
@@ -174,7 +175,7 @@ class ClusterChangedError(MemorystoreError, RuntimeError):
 
 
 class MissingExtraError(MemorystoreError, ImportError):
-    """What was asked for needs an optional package that is not installed. `extra` names it."""
+    """A feature needs an optional package that is not installed. `extra` names it."""
 
     def __init__(self, extra: str, purpose: str) -> None:
         super().__init__(
@@ -193,30 +194,30 @@ class EmbeddedServerError(MemorystoreError, RuntimeError):
 
 
 class CredentialsError(MemorystoreError, RuntimeError):
-    """There is no valid IAM token, and Google gives none."""
+    """There is no valid IAM token, and Google issues none."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"no IAM token to log in with: {problem}")
 
 
-def translate(error: Exception, wire: tuple[Any, ...]) -> Exception:
-    """What `error`, the answer to the command `wire`, is called here; `error` itself if nothing."""
-    if "WRONGTYPE" in _answer(error):
-        keys = wire[3 : 3 + wire[2]] if wire[0] == "EVALSHA" else wire[1:2]
+def translate(error: Exception, command: tuple[Any, ...]) -> Exception:
+    """Return this package's error for an error reply to `command`; `error` itself if none fits."""
+    if "WRONGTYPE" in _server_words(error):
+        keys = command[3 : 3 + command[2]] if command[0] == "EVALSHA" else command[1:2]
         return WrongTypeError(*(key.decode("utf-8", "backslashreplace") for key in keys))
     return error
 
 
-def is_of_demoted(error: Exception) -> bool:
-    """Whether WAIT was refused, or broken off, because its server has become a replica."""
-    answer = _answer(error)
-    return "UNBLOCKED " in answer or "WAIT cannot be used with replica" in answer
+def is_from_demoted_primary(error: Exception) -> bool:
+    """Tell whether WAIT was refused or aborted because its server has become a replica."""
+    words = _server_words(error)
+    return "UNBLOCKED " in words or "WAIT cannot be used with replica" in words
 
 
-def _answer(error: Exception) -> str:
-    """The server's words, if `error` holds any."""
-    # By name: redis-py's and valkey-py's errors are unrelated classes, and valkey-py is optional.
+def _server_words(error: Exception) -> str:
+    """Return the words of the server; empty if the error is not the server's."""
+    # By name: the classes of redis-py and valkey-py are unrelated, and valkey-py is optional.
     if not any(base.__name__ == "ResponseError" for base in type(error).__mro__):
         return ""
-    # Of a pipeline they follow the whole command, and so what a user has written.
+    # A pipeline puts the whole command before them, and with it what a user has written.
     return str(error).rpartition("of pipeline caused error: ")[2]

@@ -13,7 +13,11 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from langchain_google_memorystore_redis._history.operations import HistoryOps, Page
-from langchain_google_memorystore_redis._redis.arguments import one_of, several, time_to_live
+from langchain_google_memorystore_redis._redis.arguments import (
+    iterable_not_str,
+    one_of,
+    ttl_milliseconds,
+)
 from langchain_google_memorystore_redis._redis.clients import runners_for
 from langchain_google_memorystore_redis._redis.scan import SCAN_COUNT, ScanCursor, start_scan
 from langchain_google_memorystore_redis._sessions import formats
@@ -71,9 +75,9 @@ def list_sessions(
     """
     ops, runner = SessionsOps(key_prefix), runners_for(client)[0]
     listing = _Listing(progress)
-    cursor: ScanCursor | None = runner.drive(start_scan())
+    cursor: ScanCursor | None = runner.run(start_scan())
     while cursor is not None:
-        page, cursor = runner.drive(ops.page(cursor))
+        page, cursor = runner.run(ops.page(cursor))
         yield from listing.new(page)
 
 
@@ -83,9 +87,9 @@ async def alist_sessions(
     """Async twin of `list_sessions`."""
     ops, runner = SessionsOps(key_prefix), runners_for(client)[1]
     listing = _Listing(progress)
-    cursor: ScanCursor | None = await runner.drive(start_scan())
+    cursor: ScanCursor | None = await runner.run(start_scan())
     while cursor is not None:
-        page, cursor = await runner.drive(ops.page(cursor))
+        page, cursor = await runner.run(ops.page(cursor))
         for session in listing.new(page):
             yield session
 
@@ -132,8 +136,8 @@ def export_sessions(
     write = _writer(ops, format)
     if session_ids is None:
         session_ids = (session.session_id for session in list_sessions(client, key_prefix))
-    for session_id in several("session_ids", session_ids):
-        yield from write(session_id, runner.drive(ops.elements(session_id)))
+    for session_id in iterable_not_str("session_ids", session_ids):
+        yield from write(session_id, runner.run(ops.elements(session_id)))
 
 
 async def aexport_sessions(
@@ -147,7 +151,7 @@ async def aexport_sessions(
     ops, runner = SessionsOps(key_prefix), runners_for(client)[1]
     write = _writer(ops, format)
     async for session_id in _each_id(client, session_ids, key_prefix):
-        for line in write(session_id, await runner.drive(ops.elements(session_id))):
+        for line in write(session_id, await runner.run(ops.elements(session_id))):
             yield line
 
 
@@ -176,8 +180,8 @@ def import_sessions(
         >>> delete_prefix(client, "copy:")
         Deleted(sessions=1, refused=0)
     """
-    flow = SessionsOps(key_prefix).restore(_rows(lines, format), time_to_live(ttl))
-    return runners_for(client)[0].drive(flow)
+    flow = SessionsOps(key_prefix).restore(_rows(lines, format), ttl_milliseconds(ttl))
+    return runners_for(client)[0].run(flow)
 
 
 async def aimport_sessions(
@@ -189,8 +193,8 @@ async def aimport_sessions(
     format: ForeignFormat = "jsonl",  # noqa: A002
 ) -> Imported:
     """Async twin of `import_sessions`."""
-    flow = SessionsOps(key_prefix).restore(_rows(lines, format), time_to_live(ttl))
-    return await runners_for(client)[1].drive(flow)
+    flow = SessionsOps(key_prefix).restore(_rows(lines, format), ttl_milliseconds(ttl))
+    return await runners_for(client)[1].run(flow)
 
 
 def delete_sessions(client: Any, session_ids: Iterable[str], *, key_prefix: str = "") -> int:
@@ -203,14 +207,14 @@ def delete_sessions(client: Any, session_ids: Iterable[str], *, key_prefix: str 
         1
     """
     ops, runner = SessionsOps(key_prefix), runners_for(client)[0]
-    ids = several("session_ids", session_ids)
+    ids = iterable_not_str("session_ids", session_ids)
     return sum(runner.run(ops.delete(session_id)) for session_id in ids)
 
 
 async def adelete_sessions(client: Any, session_ids: Iterable[str], *, key_prefix: str = "") -> int:
     """Async twin of `delete_sessions`."""
     ops, runner = SessionsOps(key_prefix), runners_for(client)[1]
-    ids = several("session_ids", session_ids)
+    ids = iterable_not_str("session_ids", session_ids)
     return sum([await runner.run(ops.delete(session_id)) for session_id in ids])
 
 
@@ -228,9 +232,9 @@ def delete_prefix(client: Any, key_prefix: str, *, progress: Progress | None = N
     """
     ops, runner = SessionsOps(_not_empty(key_prefix)), runners_for(client)[0]
     done = Deleted(0, 0)
-    cursor: ScanCursor | None = runner.drive(start_scan())
+    cursor: ScanCursor | None = runner.run(start_scan())
     while cursor is not None:
-        page, cursor = runner.drive(ops.delete_page(cursor))
+        page, cursor = runner.run(ops.delete_page(cursor))
         done += page
         if progress:
             progress(done.sessions)
@@ -243,9 +247,9 @@ async def adelete_prefix(
     """Async twin of `delete_prefix`."""
     ops, runner = SessionsOps(_not_empty(key_prefix)), runners_for(client)[1]
     done = Deleted(0, 0)
-    cursor: ScanCursor | None = await runner.drive(start_scan())
+    cursor: ScanCursor | None = await runner.run(start_scan())
     while cursor is not None:
-        page, cursor = await runner.drive(ops.delete_page(cursor))
+        page, cursor = await runner.run(ops.delete_page(cursor))
         done += page
         if progress:
             progress(done.sessions)
@@ -277,7 +281,7 @@ async def _each_id(
         async for session in alist_sessions(client, key_prefix):
             yield session.session_id
     else:
-        for session_id in several("session_ids", session_ids):
+        for session_id in iterable_not_str("session_ids", session_ids):
             yield session_id
 
 
@@ -297,7 +301,7 @@ def _writer(ops: SessionsOps, format: Format) -> Callable[[str, list[bytes]], It
 
 def _rows(lines: Iterable[bytes | str], format: ForeignFormat) -> Iterator[Row]:  # noqa: A002
     return formats.READERS[one_of("format", format, tuple(formats.READERS))](
-        several("lines", lines)
+        iterable_not_str("lines", lines)
     )
 
 

@@ -154,12 +154,12 @@ def long_threads(servers: Servers) -> Iterator[tuple[Any, MemorystoreSaver]]:
                     place = Place(name, "", parent["configurable"].get("checkpoint_id", ""))
                     flow = saver._ops.put(place, checkpoint, {"step": step}, {"step": step})
                     op: Any = next(flow)
-                    pipe.execute_command(*op.wire if step else op.with_source)
+                    pipe.execute_command(*op.command if step else op.eval_command())
                     parent = config_of(name, "", checkpoint["id"])
                     write = saver._ops.write(
                         Place(name, "", checkpoint["id"]), "task", "", [(0, "a", step)]
                     )
-                    pipe.execute_command(*write.with_source)
+                    pipe.execute_command(*write.eval_command())
                 pipe.execute()
         yield client, saver
 

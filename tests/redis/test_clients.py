@@ -106,12 +106,12 @@ async def test_the_same_append_sent_again_stores_once(
     batch = Batch.of(one_of_each(), known=-1)
     runner = Runner(client)
     length = len(one_of_each())
-    assert [runner.drive(ops.append(batch)) for _ in range(2)] == [length, length]
+    assert [runner.run(ops.append(batch)) for _ in range(2)] == [length, length]
     other = Batch.of([HumanMessage("another writer's")] * 200, known=0)
-    assert runner.drive(ops.append(other)) == length + 200
+    assert runner.run(ops.append(other)) == length + 200
     async with asyncio_client(target, target.port(servers)) as async_client:
         for repeated in (batch, other):
-            answer = await AsyncRunner(async_client).drive(ops.append(repeated))
+            answer = await AsyncRunner(async_client).run(ops.append(repeated))
             assert answer == length + 200
     assert raw.llen(f"{prefix}s") == length + 200
 
@@ -123,10 +123,10 @@ def test_an_append_is_found_behind_all_that_was_written_since_its_writer_looked(
     history.add_user_message("first")
     runner = Runner(client)
     batch = Batch.of([HumanMessage("mine")], known=1)
-    assert runner.drive(history._ops.append(batch)) == 2
+    assert runner.run(history._ops.append(batch)) == 2
     for _ in range(3):
         history.add_messages([HumanMessage("another writer's")] * 300)
-    assert runner.drive(history._ops.append(batch)) == 902
+    assert runner.run(history._ops.append(batch)) == 902
 
 
 def test_an_append_to_a_full_bounded_session_is_found_behind_what_others_wrote(
@@ -136,9 +136,9 @@ def test_an_append_to_a_full_bounded_session_is_found_behind_what_others_wrote(
     history.add_messages([HumanMessage("old")] * 300)
     runner = Runner(client)
     batch = Batch.of([HumanMessage("mine")], known=300)
-    assert runner.drive(history._ops.append(batch)) == 300
+    assert runner.run(history._ops.append(batch)) == 300
     history.add_messages([HumanMessage("another writer's")] * 200)
-    assert runner.drive(history._ops.append(batch)) == 300
+    assert runner.run(history._ops.append(batch)) == 300
     assert [message.content for message in history].count("mine") == 1
 
 

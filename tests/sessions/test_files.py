@@ -335,9 +335,9 @@ def test_a_document_that_expires_meanwhile_is_missing(documents: Server) -> None
     origin = LangchainRedis(SessionsOps("chat:"))
     with redis.Redis.from_url(documents.url) as source:
         runner = runners_for(source)[0]
-        names = runner.drive(origin.find())["user:ben"]
+        names = runner.run(origin.find())["user:ben"]
         documents.cli("DEL", f"chat:user:ben:{names[0]}")
-        ((session_id, index, _),) = runner.drive(origin.rows("user:ben", names))
+        ((session_id, index, _),) = runner.run(origin.rows("user:ben", names))
     assert (len(names), session_id, index) == (2, "user:ben", 0)
 
 

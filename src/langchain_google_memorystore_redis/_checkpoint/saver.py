@@ -36,7 +36,7 @@ from langchain_google_memorystore_redis._checkpoint.configs import (
 from langchain_google_memorystore_redis._checkpoint.keys import thread_prefix
 from langchain_google_memorystore_redis._checkpoint.operations import CheckpointOps
 from langchain_google_memorystore_redis._connect.owned import Connecting
-from langchain_google_memorystore_redis._redis.arguments import several, time_to_live
+from langchain_google_memorystore_redis._redis.arguments import iterable_not_str, ttl_milliseconds
 from langchain_google_memorystore_redis._redis.clients import runners_for
 from langchain_google_memorystore_redis._redis.op import Op
 
@@ -88,7 +88,7 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
         self._sync, self._async = runners_for(client, async_client)
         thread_prefix(key_prefix)  # raises for what can be no prefix
         self._key_prefix = key_prefix
-        self._ttl_ms = time_to_live(ttl)
+        self._ttl_ms = ttl_milliseconds(ttl)
         self._refresh_on_read = refresh_on_read
 
     @classmethod
@@ -158,7 +158,7 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
         """
         listing = listing_of(config, filter, before, limit)
         while listing is not None:
-            found, listing = self._sync.drive(self._ops.page(listing))
+            found, listing = self._sync.run(self._ops.page(listing))
             yield from map(tuple_of, found)
 
     async def alist(
@@ -172,7 +172,7 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
         """Async twin of `list`."""
         listing = listing_of(config, filter, before, limit)
         while listing is not None:
-            found, listing = await self._async.drive(self._ops.page(listing))
+            found, listing = await self._async.run(self._ops.page(listing))
             for stored in found:
                 yield tuple_of(stored)
 
@@ -188,13 +188,13 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
             >>> saver.get_delta_channel_history(config=config, channels=["messages"])
             {'messages': {'writes': []}}
         """
-        return self._sync.drive(self._ops.history(place_of(config), channels))
+        return self._sync.run(self._ops.history(place_of(config), channels))
 
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, Any]:
         """Async twin of `get_delta_channel_history`."""
-        return await self._async.drive(self._ops.history(place_of(config), channels))
+        return await self._async.run(self._ops.history(place_of(config), channels))
 
     # Writing
 
@@ -219,7 +219,7 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
             >>> saver.delete_thread("docs")
         """
         place, extended = place_of(config), get_checkpoint_metadata(config, metadata)
-        self._sync.drive(self._ops.put(place, checkpoint, extended, new_versions))
+        self._sync.run(self._ops.put(place, checkpoint, extended, new_versions))
         return config_of(place._replace(checkpoint_id=checkpoint["id"]))
 
     async def aput(
@@ -231,7 +231,7 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
     ) -> RunnableConfig:
         """Async twin of `put`."""
         place, extended = place_of(config), get_checkpoint_metadata(config, metadata)
-        await self._async.drive(self._ops.put(place, checkpoint, extended, new_versions))
+        await self._async.run(self._ops.put(place, checkpoint, extended, new_versions))
         return config_of(place._replace(checkpoint_id=checkpoint["id"]))
 
     def put_writes(
@@ -312,11 +312,11 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
         Example:
             >>> saver.delete_for_runs(["run-1"])
         """
-        self._sync.drive(self._ops.forget(_texts("run_id", run_ids)))
+        self._sync.run(self._ops.forget(_texts("run_id", run_ids)))
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Async twin of `delete_for_runs`."""
-        await self._async.drive(self._ops.forget(_texts("run_id", run_ids)))
+        await self._async.run(self._ops.forget(_texts("run_id", run_ids)))
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy the checkpoints of a thread, and their pending writes, to another one.
@@ -327,11 +327,11 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
         Example:
             >>> saver.copy_thread("docs", "docs-copy")
         """
-        self._sync.drive(self._ops.copy(*map(_thread_id, (source_thread_id, target_thread_id))))
+        self._sync.run(self._ops.copy(*map(_thread_id, (source_thread_id, target_thread_id))))
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Async twin of `copy_thread`."""
-        await self._async.drive(
+        await self._async.run(
             self._ops.copy(*map(_thread_id, (source_thread_id, target_thread_id)))
         )
 
@@ -344,11 +344,11 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
         Example:
             >>> saver.prune(["docs"])
         """
-        self._sync.drive(self._ops.prune(_texts("thread_id", thread_ids), strategy))
+        self._sync.run(self._ops.prune(_texts("thread_id", thread_ids), strategy))
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Async twin of `prune`."""
-        await self._async.drive(self._ops.prune(_texts("thread_id", thread_ids), strategy))
+        await self._async.run(self._ops.prune(_texts("thread_id", thread_ids), strategy))
 
     @property
     def _ops(self) -> CheckpointOps:
@@ -356,4 +356,4 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
 
 
 def _texts(name: str, values: Sequence[Any]) -> list[str]:
-    return [text_of(name, value) for value in several(f"{name}s", values)]
+    return [text_of(name, value) for value in iterable_not_str(f"{name}s", values)]

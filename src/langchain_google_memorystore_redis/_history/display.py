@@ -48,7 +48,7 @@ class Display:
 
 def newest(runner: BlockingRunner, ops: HistoryOps, most: int) -> Transcript:
     """The last `most` messages of a session; unreadable elements have a turn too."""
-    page = runner.drive(ops.newest(most))
+    page = runner.run(ops.newest(most))
     return Transcript(ops.session_id, tuple(turns_of(ops, page)), max(0, page.first))
 
 

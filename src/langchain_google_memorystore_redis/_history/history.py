@@ -32,7 +32,7 @@ from langchain_google_memorystore_redis._redis.arguments import (
     not_negative_or_none,
     one_of,
     positive,
-    time_to_live,
+    ttl_milliseconds,
 )
 from langchain_google_memorystore_redis._redis.clients import runners_for
 from langchain_google_memorystore_redis._redis.keys import session_key
@@ -97,7 +97,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         self._ops = HistoryOps(
             session_id=session_id,
             key=session_key(key_prefix, session_id),
-            ttl_ms=time_to_live(ttl),
+            ttl_ms=ttl_milliseconds(ttl),
             max_messages=0 if max_messages is None else positive("max_messages", max_messages),
             refresh_ttl_on_read=boolean("refresh_ttl_on_read", refresh_ttl_on_read),
             skip_corrupt=one_of("on_corrupt", on_corrupt, ("raise", "skip")) == "skip",
@@ -134,7 +134,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             >>> history.messages
             [HumanMessage(content='hi', additional_kwargs={}, response_metadata={})]
         """
-        return self._sync.drive(self._read(None, None))
+        return self._sync.run(self._read(None, None))
 
     @overload
     def __getitem__(self, index: int) -> BaseMessage: ...
@@ -153,7 +153,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             True
         """
         if not isinstance(index, slice):
-            return self._sync.drive(self._ops.at(operator.index(index)))
+            return self._sync.run(self._ops.at(operator.index(index)))
         if index.step in (None, 1):
             return self.get_messages(index.start, index.stop)
         wanted = range(self.count())[index]
@@ -171,13 +171,13 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             >>> history.get_messages(-20)  # the last twenty
             [HumanMessage(content='hi', additional_kwargs={}, response_metadata={})]
         """
-        return self._sync.drive(self._read(start, stop))
+        return self._sync.run(self._read(start, stop))
 
     async def aget_messages(
         self, start: int | None = None, stop: int | None = None
     ) -> list[BaseMessage]:
         """Async twin of `get_messages`; without arguments, of `messages`."""
-        return await self._async.drive(self._read(start, stop))
+        return await self._async.run(self._read(start, stop))
 
     def entries(self, start: int | None = None, stop: int | None = None) -> list[Entry]:
         """What `get_messages` gives, with the id and time of writing of each message.
@@ -189,11 +189,11 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             >>> entry.message.content, len(entry.id), entry.written_at.tzname()
             ('hi', 12, 'UTC')
         """
-        return [Entry.of(row) for row in self._sync.drive(self._ops.rows(start, stop))]
+        return [Entry.of(row) for row in self._sync.run(self._ops.rows(start, stop))]
 
     async def aentries(self, start: int | None = None, stop: int | None = None) -> list[Entry]:
         """Async twin of `entries`."""
-        return [Entry.of(row) for row in await self._async.drive(self._ops.rows(start, stop))]
+        return [Entry.of(row) for row in await self._async.run(self._ops.rows(start, stop))]
 
     def count(self) -> int:
         """How many messages there are, also as `len(history)`. One round trip.
@@ -220,7 +220,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         """
         cursor: Cursor | None = Cursor()
         while cursor is not None:
-            page, cursor = self._sync.drive(self._ops.page(cursor))
+            page, cursor = self._sync.run(self._ops.page(cursor))
             for row in self._ops.decode_page(page):
                 yield row[0]
 
@@ -228,7 +228,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         """Async twin of `__iter__`: `async for message in history`."""
         cursor: Cursor | None = Cursor()
         while cursor is not None:
-            page, cursor = await self._async.drive(self._ops.page(cursor))
+            page, cursor = await self._async.run(self._ops.page(cursor))
             for row in self._ops.decode_page(page):
                 yield row[0]
 
@@ -281,11 +281,11 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         Example:
             >>> history.truncate(len(history) - 1)
         """
-        self._sync.drive(self._cut(self._ops.truncate(not_negative("length", length))))
+        self._sync.run(self._cut(self._ops.truncate(not_negative("length", length))))
 
     async def atruncate(self, length: int) -> None:
         """Async twin of `truncate`."""
-        await self._async.drive(self._cut(self._ops.truncate(not_negative("length", length))))
+        await self._async.run(self._cut(self._ops.truncate(not_negative("length", length))))
 
     def copy(self, session_id: str, length: int | None = None) -> MemorystoreChatMessageHistory:
         """Branch: copy the first `length` messages (None: all) to a new session, and return it.
@@ -302,7 +302,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             >>> branch.clear()
         """
         branch = self._open(session_id)
-        self._sync.drive(self._ops.copy_to(branch._ops, not_negative_or_none("length", length)))
+        self._sync.run(self._ops.copy_to(branch._ops, not_negative_or_none("length", length)))
         return branch
 
     async def acopy(
@@ -310,7 +310,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
     ) -> MemorystoreChatMessageHistory:
         """Async twin of `copy`."""
         branch = self._open(session_id)
-        await self._async.drive(
+        await self._async.run(
             self._ops.copy_to(branch._ops, not_negative_or_none("length", length))
         )
         return branch
@@ -325,11 +325,11 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             >>> len(history)
             0
         """
-        self._sync.drive(self._cut(self._ops.clear()))
+        self._sync.run(self._cut(self._ops.clear()))
 
     async def aclear(self) -> None:
         """Async twin of `clear`."""
-        await self._async.drive(self._cut(self._ops.clear()))
+        await self._async.run(self._cut(self._ops.clear()))
 
     # The rest of what Python asks of an object with a length
 
@@ -352,12 +352,12 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
 
     def _append(self, messages: Sequence[BaseMessage], stamp: Stamp | None = None) -> None:
         with self._outbox.sending(self._ops, messages, stamp) as batch:
-            length = self._sync.drive(self._ops.append(batch))
+            length = self._sync.run(self._ops.append(batch))
         self._outbox.saw(self._ops.key, length)
 
     async def _aappend(self, messages: Sequence[BaseMessage], stamp: Stamp | None = None) -> None:
         with self._outbox.sending(self._ops, messages, stamp) as batch:
-            length = await self._async.drive(self._ops.append(batch))
+            length = await self._async.run(self._ops.append(batch))
         self._outbox.saw(self._ops.key, length)
 
     def _read(self, start: int | None, stop: int | None) -> Flow[list[BaseMessage]]:

@@ -27,7 +27,7 @@ from langchain_google_memorystore_redis.errors import (
     MessageIndexError,
     NotReplicatedError,
     SessionExistsError,
-    is_of_demoted,
+    is_from_demoted_primary,
 )
 
 PAGE = 5_000
@@ -120,7 +120,7 @@ class HistoryOps:
         try:
             length, acknowledged = yield append, wait
         except Exception as error:
-            if not is_of_demoted(error):
+            if not is_from_demoted_primary(error):
                 raise
             raise NotReplicatedError(self.session_id, 0, self.replicas_ack) from error
         if acknowledged < self.replicas_ack:

@@ -1,10 +1,8 @@
-"""Which runner a client needs.
+"""The choice of a runner for a client.
 
-Strategy: decided once, when the history is made, by what the object offers and never by its
-class: redis-py and valkey-py, standalone, cluster and sentinel, and wrappers of them all have
-`execute_command`, only asyncio clients are async context managers, only pipelines, which send
-nothing by themselves, have `execute`, and only pubsubs, which answer nothing else, `get_message`.
-Nothing is sent to find out.
+Strategy: a client is recognised by its methods and never by its class, since redis-py, valkey-py
+and wrappers of them are all welcome. All have `execute_command`; only asyncio clients have
+`__aenter__`, only pipelines `execute`, and only pubsubs `get_message`. Nothing is sent.
 """
 
 from __future__ import annotations
@@ -23,7 +21,10 @@ from langchain_google_memorystore_redis.errors import InvalidClientError
 
 
 def runners_for(client: Any, async_client: Any = None) -> tuple[BlockingRunner, AwaitableRunner]:
-    """The runner of the blocking methods and that of the async ones."""
+    """Return the runner of the blocking methods and that of the async methods.
+
+    Raises `InvalidClientError` for an object that is no client, or no fitting pair of clients.
+    """
     _require_client("client", client)
     if async_client is not None:
         _require_client("async_client", async_client)
@@ -46,7 +47,7 @@ def _is_async(client: Any) -> bool:
 
 def _require_client(name: str, client: Any) -> None:
     if isinstance(client, type):
-        got = f"the class {client.__module__}.{client.__qualname__}: make a client of it"
+        got = f"the class {client.__module__}.{client.__qualname__}: create a client from it"
     elif hasattr(client, "execute"):
         got = "a pipeline"
     elif hasattr(client, "get_message"):

@@ -1,9 +1,8 @@
-"""The only place a key name is made.
+"""Key names: the key of a session, and the pattern of all keys under a prefix.
 
-Strategy: a session is one key, `key_prefix + session_id` in UTF-8, with an empty prefix the key
-of release 0.3.0. Under one prefix two ids never share a key. Nothing in an id is special:
-braces only choose the cluster slot of that one key, and the one pattern there is, to list the
-sessions under a prefix, is escaped.
+Strategy: a session is one key, `key_prefix + session_id` in UTF-8; with an empty prefix that is the
+key of release 0.3.0. No character of an id is special: braces only choose the cluster slot of that
+key, and the pattern for SCAN is escaped.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from langchain_google_memorystore_redis.errors import ArgumentTypeError, Invalid
 
 
 def session_key(key_prefix: str, session_id: str) -> bytes:
-    """The key of a session; raises `InvalidArgumentError` for an id that cannot name one."""
+    """Return the key of a session; raises `InvalidArgumentError` for an id that cannot be one."""
     for argument, value in (("session_id", session_id), ("key_prefix", key_prefix)):
         if not isinstance(value, str):
             raise ArgumentTypeError(argument, f"must be a str, not {type(value).__name__}")
@@ -28,14 +27,14 @@ def session_key(key_prefix: str, session_id: str) -> bytes:
         ) from error
 
 
-def keys_pattern(key_prefix: str) -> bytes:
-    """The pattern that SCAN takes for all keys that begin with `key_prefix`."""
+def prefix_pattern(key_prefix: str) -> bytes:
+    """Return the pattern with which SCAN finds all keys that begin with `key_prefix`."""
     prefix = session_key(key_prefix, "*").removesuffix(b"*")
     return re.sub(rb"([*?\[\]\\^-])", rb"\\\1", prefix) + b"*"
 
 
-def session_id_of(key_prefix: str, key: bytes) -> str | None:
-    """The session that a key holds; None for a key that no session id makes."""
+def strip_prefix(key_prefix: str, key: bytes) -> str | None:
+    """Return what follows `key_prefix` in a key; None if that is nothing, or no text."""
     try:
         return key.decode().removeprefix(key_prefix) or None
     except UnicodeDecodeError:

@@ -1,8 +1,8 @@
-"""The vocabulary of the whole package: one round trip as a value.
+"""Operations as values: one round trip is an `Op`, several are a `Flow`.
 
-Strategy: what to send and how to read the answer are decided by pure code, as an `Op`; what
-needs several round trips is a `Flow`, a generator that yields operations and receives their
-answers. Neither knows whether it is run blocking or by asyncio, on one server or a cluster.
+Strategy: pure code decides what to send and how to read the reply. A flow is a generator that
+yields steps and receives their answers. Neither knows whether it is run by blocking or by asyncio
+code, on one server or on a cluster.
 """
 
 from __future__ import annotations
@@ -12,55 +12,55 @@ from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
-_MOST_ROOM = 2**26
-"""Bytes; a server takes no argument of 512 MB."""
+_MAX_PROBE_BYTES = 2**26
+"""Far below the 512 MB that a server accepts as one argument."""
 
 
 class Op(NamedTuple, Generic[T]):
-    """One round trip: what to send, and how to read the answer.
+    """One round trip: the command to send, and the function that decodes its reply.
 
-    A named tuple: making one takes half as long as a frozen dataclass.
+    A named tuple, because creating one takes half as long as a frozen dataclass.
     """
 
-    wire: tuple[Any, ...]
+    command: tuple[Any, ...]
     decode: Callable[[Any], T]
     source: str | None = None
-    """The Lua text, for a server that does not know the script of an EVALSHA."""
+    """Text of the Lua script that EVALSHA runs; None for a plain command."""
     node: str | None = None
-    """The primary of a cluster to ask, by a name that `PRIMARIES` gave; None: the key says."""
-
-    @property
-    def with_source(self) -> tuple[Any, ...]:
-        """What to send to a server that may lack the script: EVAL, which also teaches it."""
-        return self.wire if self.source is None else ("EVAL", self.source, *self.wire[2:])
-
-    @property
-    def with_room(self) -> tuple[Any, ...]:
-        """A read that takes a server as much memory as the script does, and finds nothing."""
-        size = sum(len(part) for part in self.with_source if isinstance(part, (bytes, str)))
-        # Four times: as received, as arguments, in Lua, and as Lua passes it to a command.
-        return ("EXISTS", self.key + b" " * min(4 * size + 4096, _MOST_ROOM))
+    """Name of the primary to ask, as `PRIMARIES` returned it; None chooses by the key."""
 
     @property
     def key(self) -> bytes:
-        """The first key, which chooses the node of a cluster."""
-        key: bytes = self.wire[1] if self.source is None else self.wire[3]
+        """The first key, which determines the node of a cluster."""
+        key: bytes = self.command[1] if self.source is None else self.command[3]
         return key
+
+    def eval_command(self) -> tuple[Any, ...]:
+        """Return EVAL with the script's text, which the server then also knows by its hash."""
+        return self.command if self.source is None else ("EVAL", self.source, *self.command[2:])
+
+    def eviction_probe(self) -> tuple[Any, ...]:
+        """Return an EXISTS large enough to make Redis 5 evict before the script runs."""
+        size = sum(len(part) for part in self.eval_command() if isinstance(part, (bytes, str)))
+        # A script takes four copies: as received, as arguments, in Lua, and in its own calls.
+        return ("EXISTS", self.key + b" " * min(4 * size + 4096, _MAX_PROBE_BYTES))
 
 
 class Primaries:
-    """Asks for the names of a cluster's primaries; `(None,)` on one server. No round trip."""
+    """Step that returns the names of a cluster's primaries, `(None,)` for a single server."""
 
 
 PRIMARIES = Primaries()
+"""The only instance; costs no round trip."""
 
 Step: TypeAlias = Op[Any] | tuple[Op[Any], ...] | Primaries
-"""One operation, or several that travel together: one round trip either way."""
+"""One operation, or several sent as one pipeline: one round trip either way."""
 
 Flow: TypeAlias = Generator[Step, Any, T]
+"""Steps of an operation that takes several round trips; returns the operation's answer."""
 
 
 def ask(op: Op[T]) -> Flow[T]:
-    """Yield one operation and return its answer, typed."""
+    """Yield one operation and return its answer with its type."""
     answer: T = yield op
     return answer

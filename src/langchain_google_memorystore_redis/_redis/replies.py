@@ -1,7 +1,7 @@
-"""What the answers of a client mean for the one who sends: give it up, send again, or elsewhere.
+"""Error replies: which are final, which are retried, and which belong to another node.
 
-Strategy: pure but for what a cluster's client knows of its nodes. Errors are told apart by name:
-redis-py's and valkey-py's are unrelated classes, and valkey-py is optional.
+Strategy: pure, except that a cluster client is asked for its nodes. Errors are recognised by
+class name, because those of redis-py and valkey-py are unrelated and valkey-py is optional.
 """
 
 from __future__ import annotations
@@ -13,78 +13,84 @@ from langchain_google_memorystore_redis._redis.op import Op
 from langchain_google_memorystore_redis.errors import ClusterChangedError, translate
 
 
-class Translated:
-    """Raises the client's errors under the name they have here."""
+class translated_errors:  # noqa: N801 - used like a function, as contextlib's are
+    """Context in which errors of the client are raised under this package's names."""
 
-    def __init__(self, wire: tuple[Any, ...]) -> None:
-        self._wire = wire
+    def __init__(self, command: tuple[Any, ...]) -> None:
+        self._command = command
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, Exception):
-            named = translate(error, self._wire)
+            named = translate(error, self._command)
             if named is not error:
                 raise named from error
 
 
-def hopeless(is_cluster: bool) -> set[str]:
-    """The errors that sending again cannot mend: no cluster on Memorystore is Redis 5."""
+def non_retryable(is_cluster: bool) -> set[str]:
+    """Return the names of errors that sending the script again cannot cure."""
+    # Memorystore has no cluster of Redis 5, the only engine that `eviction_probe` helps.
     return {"OutOfMemoryError"} if is_cluster else set()
 
 
-def remedy(error: Exception, op: Op[Any], tried: set[str]) -> list[tuple[Any, ...]]:
-    """What to send before a script has another try, and the script; raises what has no remedy.
+def retry_commands(error: Exception, op: Op[Any], tried: set[str]) -> list[tuple[Any, ...]]:
+    """Return the commands that may cure a failed script, the script itself last.
 
-    A server that lacks the script (restarted, failed over, flushed) is given its text. Redis 5
-    makes room before a command and not for a script, whose own size may be what is too much:
-    a plain command of that size makes it evict. Remove that when Redis 6 is the oldest server.
+    Raises `error` if there are none, or if it has been tried before.
     """
     name = type(error).__name__
     if op.source is None or name in tried:
         raise error
     tried.add(name)
-    if name == "NoScriptError":
-        return [op.with_source]
+    if name == "NoScriptError":  # the server restarted, failed over, or flushed its scripts
+        return [op.eval_command()]
     if name == "OutOfMemoryError":
-        return [op.with_room, op.with_source]
+        # QUIRK(redis<6): a server at `maxmemory` evicts before a command, but not before a script,
+        # and the script's own size may be what is too much. Remove when Redis 6 is the oldest.
+        return [op.eviction_probe(), op.eval_command()]
     raise error
 
 
-def together(ops: Sequence[Op[Any]]) -> Iterator[tuple[Any, ...]]:
-    """What to send for operations over one connection: each script's text with its first use."""
-    taught: set[str] = set()
+def pipeline_commands(ops: Sequence[Op[Any]]) -> Iterator[tuple[Any, ...]]:
+    """Yield the commands of a pipeline, the text of each script once."""
+    sent: set[str] = set()
     for op in ops:
-        if op.source is None or op.source in taught:
-            yield op.wire
+        if op.source is None or op.source in sent:
+            yield op.command
         else:
-            taught.add(op.source)
-            yield op.with_source
+            sent.add(op.source)
+            yield op.eval_command()
 
 
-def failed(replies: Sequence[Any]) -> list[Exception]:
-    """The errors among the replies of a pipeline."""
+def errors_in(replies: Sequence[Any]) -> list[Exception]:
+    """Return the errors among the replies of a pipeline."""
     return [reply for reply in replies if isinstance(reply, Exception)]
 
 
-def asked(client: Any, replies: Sequence[Any]) -> Any:
-    """The node that a key has been moved to before its slot; None if no reply says so."""
-    for error in failed(replies):
+def ask_target(client: Any, replies: Sequence[Any]) -> Any:
+    """Return the node that an ASK redirection names; None if no reply is one."""
+    for error in errors_in(replies):
         if type(error).__name__ == "AskError":
             return client.get_node(error.host, error.port)  # type: ignore[attr-defined]
     return None
 
 
+def without_asking(replies: Sequence[Any]) -> list[Any]:
+    """Return the replies to the commands of a pipeline that sent ASKING before each."""
+    return list(replies[1::2])
+
+
 def primaries(client: Any) -> tuple[str | None, ...]:
-    """The names of a cluster's primaries; None stands for the one server there is."""
+    """Return the names of a cluster's primaries; None stands for a single server."""
     if not hasattr(client, "get_primaries"):
         return (None,)
     return tuple(node.name for node in client.get_primaries())
 
 
-def to_node(client: Any, name: str | None) -> dict[str, Any]:
-    """Options of a command that goes to one primary of a cluster, whatever its key."""
+def node_options(client: Any, name: str | None) -> dict[str, Any]:
+    """Return the options that send a command to one primary, or to the node of its key."""
     if name is None:
         return {"NEVER_DECODE": True}
     node = client.get_node(node_name=name)

@@ -1,9 +1,8 @@
-"""All the I/O there is.
+"""All I/O of the package: runners send operations and return their decoded answers.
 
-Strategy: a runner sends operations and returns their decoded answers. It knows the client's
-`execute_command`, which redis-py and valkey-py share for one server and for clusters, and nothing
-about what is sent. `NEVER_DECODE` asks either library for plain bytes,
-whatever the client's `decode_responses` says, so a reply that is not text stays readable.
+Strategy: a runner needs the client's `execute_command` and `pipeline`, which redis-py and
+valkey-py share, and knows nothing about what it sends. `NEVER_DECODE` asks either library for
+bytes, whatever `decode_responses` is, so that a reply that is no text stays readable.
 """
 
 from __future__ import annotations
@@ -15,114 +14,110 @@ from typing import Any, Protocol, TypeVar
 
 from langchain_google_memorystore_redis._redis.op import Flow, Op, Primaries, Step
 from langchain_google_memorystore_redis._redis.replies import (
-    Translated,
-    asked,
-    failed,
-    hopeless,
+    ask_target,
+    errors_in,
+    node_options,
+    non_retryable,
+    pipeline_commands,
     primaries,
-    remedy,
-    to_node,
-    together,
+    retry_commands,
+    translated_errors,
+    without_asking,
 )
 from langchain_google_memorystore_redis.errors import AsyncClientError
 
 T = TypeVar("T")
 
-_MOST_CLOSED = 10
-"""How often a connection is found closed before that is an error."""
+_MAX_CLOSED = 10
+"""Times in a row that a closed connection of a cluster is replaced before that is an error."""
 
-_MOST_MOVES = 3
-"""How often a key is followed to another node of a cluster."""
+_MAX_REDIRECTIONS = 3
+"""Times that a pipeline follows its key to another node of a cluster."""
 
 
 class BlockingRunner(Protocol):
-    """What a blocking method needs."""
+    """Interface of the runner that serves blocking methods."""
 
-    def run(self, op: Op[T]) -> T:
-        """Send one operation: one round trip."""
-        ...
-
-    def drive(self, flow: Flow[T] | Op[T]) -> T:
-        """Run a flow to its end, as many round trips as it asks for; or one operation."""
+    def run(self, work: Op[T] | Flow[T]) -> T:
+        """Send an operation, or run a flow to its end, and return the answer."""
         ...
 
 
 class AwaitableRunner(Protocol):
-    """What an async method needs."""
+    """Interface of the runner that serves async methods."""
 
-    async def run(self, op: Op[T]) -> T:
-        """Send one operation: one round trip."""
-        ...
-
-    async def drive(self, flow: Flow[T] | Op[T]) -> T:
-        """Run a flow to its end, as many round trips as it asks for; or one operation."""
+    async def run(self, work: Op[T] | Flow[T]) -> T:
+        """Send an operation, or run a flow to its end, and return the answer."""
         ...
 
 
 class Runner:
-    """Runs operations on a blocking client."""
+    """Runner of a blocking client."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
         self._is_cluster = hasattr(client, "nodes_manager")
 
-    def run(self, op: Op[T]) -> T:
-        """Send one operation; again when the server lacks its script or has no room for it."""
-        with Translated(op.wire):
-            options = to_node(self._client, op.node)
-            wires, tried = [op.wire], hopeless(self._is_cluster)
-            while wires:
+    def run(self, work: Op[T] | Flow[T]) -> T:
+        """Send an operation, or run a flow to its end, and return the answer."""
+        return self._run_op(work) if isinstance(work, Op) else self._run_flow(work)
+
+    def _run_op(self, op: Op[T]) -> T:
+        with translated_errors(op.command):
+            options = node_options(self._client, op.node)
+            commands, tried = [op.command], non_retryable(self._is_cluster)
+            while commands:
                 try:
-                    reply = self._client.execute_command(*wires.pop(0), **options)
+                    reply = self._client.execute_command(*commands.pop(0), **options)
                 except Exception as error:  # noqa: BLE001  (raised there)
-                    wires = remedy(error, op, tried)
+                    commands = retry_commands(error, op, tried)
         return op.decode(reply)
 
-    def run_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
+    def _run_pipeline(self, ops: Sequence[Op[Any]]) -> list[Any]:
         """Send operations over one connection, to the node of the first one's key.
 
-        In a cluster whose nodes have changed, the first alone finds its way; then again, all.
+        Where a cluster has changed, the first operation alone is redirected, then all are sent
+        again.
         """
-        with Translated(ops[0].wire):
+        with translated_errors(ops[0].command):
             try:
-                replies = self._send_together(ops)
+                replies = self._send_pipeline(ops)
             except Exception as error:  # noqa: BLE001  (raised there)
-                again = remedy(error, ops[0], hopeless(self._is_cluster))
-                for wire in again[:-1]:
-                    self._client.execute_command(*wire)
-                replies = self._send_together(ops)
-            for _ in range(_MOST_MOVES):
-                if not (failed(replies) and self._is_cluster):
+                commands = retry_commands(error, ops[0], non_retryable(self._is_cluster))
+                for command in commands[:-1]:
+                    self._client.execute_command(*command)
+                replies = self._send_pipeline(ops)
+            for _ in range(_MAX_REDIRECTIONS):
+                if not (errors_in(replies) and self._is_cluster):
                     break
-                self._client.execute_command(*ops[0].with_source)
-                replies = self._send_together(ops, asked(self._client, replies))
-            for failure in failed(replies):
+                self._client.execute_command(*ops[0].eval_command())
+                replies = self._send_pipeline(ops, ask_target(self._client, replies))
+            for failure in errors_in(replies):
                 raise failure
         return [op.decode(reply) for op, reply in zip(ops, replies, strict=True)]
 
-    def _send_together(self, ops: Sequence[Op[Any]], to: Any = None) -> list[Any]:
+    def _send_pipeline(self, ops: Sequence[Op[Any]], node: Any = None) -> list[Any]:
+        """Send a pipeline; to `node`, if given, which holds keys of a slot on its way there."""
         client = self._client
         if self._is_cluster:
             # Not a cluster's pipeline: it sends what failed again one by one, on any connection.
             of_node = getattr(client, "get_redis_connection", None) or client.get_valkey_connection
-            client = of_node(to or client.get_node_from_key(ops[0].key))
+            client = of_node(node or client.get_node_from_key(ops[0].key))
         with client.pipeline(transaction=False) as pipe:
-            for wire in together(ops):
-                if to:
+            for command in pipeline_commands(ops):
+                if node:
                     pipe.execute_command("ASKING")
-                pipe.execute_command(*wire, NEVER_DECODE=True)
+                pipe.execute_command(*command, NEVER_DECODE=True)
             if not self._is_cluster:
                 # An error must be raised in here for the client's own retries to see it.
                 return list(pipe.execute())
             try:
-                return list(pipe.execute(raise_on_error=False))[bool(to) :: 1 + bool(to)]
+                replies = list(pipe.execute(raise_on_error=False))
             except Exception as error:  # noqa: BLE001  (the caller raises it, or tries elsewhere)
                 return [error]
+        return without_asking(replies) if node else replies
 
-    def drive(self, flow: Flow[T] | Op[T]) -> T:
-        """Run a flow to its end; what a step raises is raised inside the flow."""
-        if isinstance(flow, Op):
-            return self.run(flow)  # type: ignore[no-any-return]
+    def _run_flow(self, flow: Flow[T]) -> T:
         answer: Any = None
         resume: Callable[[Any], Step] = flow.send
         while True:
@@ -133,95 +128,99 @@ class Runner:
             resume = flow.send
             try:
                 answer = self._take(step)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001  (raised inside the flow)
                 resume, answer = flow.throw, error
 
     def _take(self, step: Step) -> Any:
         if isinstance(step, Primaries):
             return primaries(self._client)
-        return self.run(step) if isinstance(step, Op) else self.run_together(step)
+        return self._run_op(step) if isinstance(step, Op) else self._run_pipeline(step)
 
 
 class AsyncRunner:
-    """`Runner` for an asyncio client: the same lines with `await`."""
+    """Runner of an asyncio client: the lines of `Runner` with `await`."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
         self._is_cluster = hasattr(client, "nodes_manager")
 
-    async def run(self, op: Op[T]) -> T:
+    async def run(self, work: Op[T] | Flow[T]) -> T:
         """Async twin of `Runner.run`."""
-        with Translated(op.wire):
-            if self._is_cluster:
-                # A cluster client of redis-py 8.1 that many tasks use at once before it knows the
-                # cluster closes connections under them (AttributeError). This waits its turn, and
-                # is a no-op from then on. Remove when execute_command does the same.
-                await self._client.initialize()
-            options = to_node(self._client, op.node)
-            wires, tried = [op.wire], hopeless(self._is_cluster)
-            while wires:
+        return await (self._run_op(work) if isinstance(work, Op) else self._run_flow(work))
+
+    async def _run_op(self, op: Op[T]) -> T:
+        with translated_errors(op.command):
+            await self._initialize()
+            options = node_options(self._client, op.node)
+            commands, tried = [op.command], non_retryable(self._is_cluster)
+            while commands:
                 try:
-                    reply = await self._send(wires.pop(0), options)
+                    reply = await self._send(commands.pop(0), options)
                 except Exception as error:  # noqa: BLE001  (raised there)
-                    wires = remedy(error, op, tried)
+                    commands = retry_commands(error, op, tried)
         return op.decode(reply)
 
-    async def _send(self, wire: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        return await self._write(partial(self._client.execute_command, *wire, **options))
+    async def _initialize(self) -> None:
+        if self._is_cluster:
+            # QUIRK(redis-py<=8.1): tasks that use a cluster client at once, before it knows the
+            # cluster, close each other's connections (AttributeError). This waits for the first
+            # of them, and does nothing from then on. Remove when execute_command waits itself.
+            await self._client.initialize()
 
-    async def _write(self, send: Callable[[], Awaitable[T]]) -> T:
-        """What every send goes through."""
-        for _ in range(_MOST_CLOSED if self._is_cluster else 0):
+    async def _send(self, command: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        return await self._replace_closed(
+            partial(self._client.execute_command, *command, **options)
+        )
+
+    async def _replace_closed(self, send: Callable[[], Awaitable[T]]) -> T:
+        """Send, again if the client fails before it writes."""
+        for _ in range(_MAX_CLOSED if self._is_cluster else 0):
             try:
                 return await send()
             except AttributeError as error:
-                # redis-py 8.1 closes idle connections of a cluster that a task has just taken, and
-                # then fails before it writes. Remove when it no longer does.
+                # QUIRK(redis-py<=8.1): a cluster client closes idle connections that a task has
+                # just taken, which then fail before they write. Remove when it leaves them open.
                 if error.name != "writelines":
                     raise
         return await send()
 
-    async def run_together(self, ops: Sequence[Op[Any]]) -> list[Any]:
-        """Async twin of `Runner.run_together`."""
-        with Translated(ops[0].wire):
-            if self._is_cluster:
-                await self._client.initialize()
+    async def _run_pipeline(self, ops: Sequence[Op[Any]]) -> list[Any]:
+        with translated_errors(ops[0].command):
+            await self._initialize()
             try:
-                replies = await self._send_together(ops)
+                replies = await self._send_pipeline(ops)
             except Exception as error:  # noqa: BLE001  (raised there)
-                again = remedy(error, ops[0], hopeless(self._is_cluster))
-                for wire in again[:-1]:
-                    await self._send(wire, {})
-                replies = await self._send_together(ops)
-            for _ in range(_MOST_MOVES):
-                if not (failed(replies) and self._is_cluster):
+                commands = retry_commands(error, ops[0], non_retryable(self._is_cluster))
+                for command in commands[:-1]:
+                    await self._send(command, {})
+                replies = await self._send_pipeline(ops)
+            for _ in range(_MAX_REDIRECTIONS):
+                if not (errors_in(replies) and self._is_cluster):
                     break
-                await self._send(ops[0].with_source, {})
-                replies = await self._send_together(ops, asked(self._client, replies))
-            for failure in failed(replies):
+                await self._send(ops[0].eval_command(), {})
+                replies = await self._send_pipeline(ops, ask_target(self._client, replies))
+            for failure in errors_in(replies):
                 raise failure
         return [op.decode(reply) for op, reply in zip(ops, replies, strict=True)]
 
-    async def _send_together(self, ops: Sequence[Op[Any]], to: Any = None) -> list[Any]:
-        return await self._write(partial(self._pipe, ops, to))
+    async def _send_pipeline(self, ops: Sequence[Op[Any]], node: Any = None) -> list[Any]:
+        return await self._replace_closed(partial(self._execute_pipeline, ops, node))
 
-    async def _pipe(self, ops: Sequence[Op[Any]], to: Any) -> list[Any]:
+    async def _execute_pipeline(self, ops: Sequence[Op[Any]], node: Any) -> list[Any]:
         options: dict[str, Any] = {"NEVER_DECODE": True}
         how: dict[str, Any] = {}
         if self._is_cluster:
-            options["target_nodes"] = to or self._client.get_node_from_key(ops[0].key)
+            options["target_nodes"] = node or self._client.get_node_from_key(ops[0].key)
             how = {"raise_on_error": False, "allow_redirections": False}
         async with self._client.pipeline(transaction=False) as pipe:
-            for wire in together(ops):
-                if to:
+            for command in pipeline_commands(ops):
+                if node:
                     pipe.execute_command("ASKING", **options)
-                pipe.execute_command(*wire, **options)
-            return list(await pipe.execute(**how))[bool(to) :: 1 + bool(to)]
+                pipe.execute_command(*command, **options)
+            replies = list(await pipe.execute(**how))
+        return without_asking(replies) if node else replies
 
-    async def drive(self, flow: Flow[T] | Op[T]) -> T:
-        """Async twin of `Runner.drive`."""
-        if isinstance(flow, Op):
-            return await self.run(flow)
+    async def _run_flow(self, flow: Flow[T]) -> T:
         answer: Any = None
         resume: Callable[[Any], Step] = flow.send
         while True:
@@ -232,51 +231,39 @@ class AsyncRunner:
             resume = flow.send
             try:
                 answer = await self._take(step)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001  (raised inside the flow)
                 resume, answer = flow.throw, error
 
     async def _take(self, step: Step) -> Any:
         if isinstance(step, Primaries):
-            if self._is_cluster:
-                await self._client.initialize()
+            await self._initialize()
             return primaries(self._client)
-        return await (self.run(step) if isinstance(step, Op) else self.run_together(step))
+        return await (self._run_op(step) if isinstance(step, Op) else self._run_pipeline(step))
 
 
 class ThreadRunner:
-    """Serves async methods from a blocking client: each call is one hop to a worker thread."""
+    """Runner of async methods on a blocking client: each call is one hop to a worker thread."""
 
     def __init__(self, runner: BlockingRunner) -> None:
         self._runner = runner
 
-    async def run(self, op: Op[T]) -> T:
-        """`Runner.run` in a thread."""
-        return await asyncio.to_thread(self._runner.run, op)
-
-    async def drive(self, flow: Flow[T] | Op[T]) -> T:
-        """`Runner.drive` in a thread: the whole flow in one hop."""
-        return await asyncio.to_thread(self._runner.drive, flow)
+    async def run(self, work: Op[T] | Flow[T]) -> T:
+        """Run `Runner.run` in a thread, a flow as a whole."""
+        return await asyncio.to_thread(self._runner.run, work)
 
 
 class NoRunner:
-    """Stands where a blocking client would be, and says what to call instead."""
+    """Runner of blocking methods where there is only an asyncio client: refuses each call."""
 
     def __init__(self, client: Any) -> None:
         self._client = f"{type(client).__module__}.{type(client).__qualname__}"
 
-    def _refuse(self) -> AsyncClientError:
-        return AsyncClientError(
+    def run(self, work: Op[T] | Flow[T]) -> T:
+        """Raise `AsyncClientError`."""
+        raise AsyncClientError(
             f"there is only an asyncio client here ({self._client}), which a blocking method "
             "cannot use. Await the method of the same name with an 'a' in front (an agent: "
             "ainvoke(); of a history, messages: aget_messages(), len(): acount(), an index or "
-            "slice: aget_messages(start, stop), for: async for), or give "
-            "a blocking client and this one as async_client."
+            "slice: aget_messages(start, stop), for: async for), or give a blocking client and "
+            "this one as async_client."
         )
-
-    def run(self, op: Op[T]) -> T:
-        """Raise `AsyncClientError`."""
-        raise self._refuse()
-
-    def drive(self, flow: Flow[T] | Op[T]) -> T:
-        """Raise `AsyncClientError`."""
-        raise self._refuse()

@@ -1,6 +1,6 @@
 """Listings of the keys under a prefix, a page a round trip.
 
-Strategy: SCAN, primary by primary, since no command lists the keys of a whole cluster.
+Strategy: SCAN, primary by primary, because no command lists the keys of a whole cluster.
 """
 
 from __future__ import annotations
@@ -8,44 +8,43 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_google_memorystore_redis._redis.keys import keys_pattern, session_id_of
+from langchain_google_memorystore_redis._redis.keys import prefix_pattern, strip_prefix
 from langchain_google_memorystore_redis._redis.op import PRIMARIES, Flow, Op, ask
 
 SCAN_COUNT = 1_000
-"""Keys that one SCAN looks at; the server does nothing else meanwhile, for less than 1 ms."""
+"""Keys that one SCAN examines; the server does nothing else meanwhile, for less than 1 ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanCursor:
-    """Where a listing goes on."""
+    """Position of a listing: the primaries still to be scanned, and the cursor in the first."""
 
     nodes: tuple[str | None, ...]
     position: int = 0
 
     def after(self, position: int) -> ScanCursor | None:
-        """Where it goes on after a SCAN that ended at `position`; None at the end."""
+        """Return the cursor after a SCAN that returned `position`; None at the end."""
         if position:
             return ScanCursor(self.nodes, position)
         return ScanCursor(self.nodes[1:]) if self.nodes[1:] else None
 
 
 def start_scan() -> Flow[ScanCursor]:
-    """Return where a listing begins; no round trip."""
+    """Return the cursor at which a listing begins; no round trip."""
     return ScanCursor((yield PRIMARIES))
 
 
 def scan_page(key_prefix: str, cursor: ScanCursor) -> Flow[tuple[list[str], ScanCursor | None]]:
-    """Return a page of what follows `key_prefix` in keys, and where the listing goes on."""
-    wire = ("SCAN", cursor.position, "MATCH", keys_pattern(key_prefix))
-    scan = Op((*wire, "COUNT", SCAN_COUNT), _parse_scan, node=cursor.nodes[0])
-    position, keys = yield from ask(scan)
-    # A key twice in a page would be described twice. A key that is no text is no session.
-    ids = dict.fromkeys(session_id_of(key_prefix, key) for key in keys)
-    return [one for one in ids if one], cursor.after(position)
+    """Return what follows the prefix in a page of keys, and the cursor of the next page."""
+    command = ("SCAN", cursor.position, "MATCH", prefix_pattern(key_prefix), "COUNT", SCAN_COUNT)
+    position, keys = yield from ask(Op(command, _parse_scan, node=cursor.nodes[0]))
+    # SCAN may list a key twice. A key that is not UTF-8 is none of ours.
+    rests = dict.fromkeys(strip_prefix(key_prefix, key) for key in keys)
+    return [rest for rest in rests if rest], cursor.after(position)
 
 
 def _parse_scan(reply: Any) -> tuple[int, list[bytes]]:
     position, keys = reply
-    if isinstance(position, dict):  # as cluster clients answer
+    if isinstance(position, dict):  # the form that cluster clients give it
         (position,) = position.values()
     return int(position), keys

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Literal
 
-from langchain_google_memorystore_redis._redis.arguments import one_of, time_to_live
+from langchain_google_memorystore_redis._redis.arguments import one_of, ttl_milliseconds
 from langchain_google_memorystore_redis._redis.clients import runners_for
 from langchain_google_memorystore_redis._sessions.operations import Imported, SessionsOps
 from langchain_google_memorystore_redis._sessions.origins import Community, LangchainRedis, Origin
@@ -44,9 +44,9 @@ def migrate_sessions(
     here, there, ttl_ms = _route(origin, source_prefix, key_prefix, ttl)
     reader, writer = runners_for(source)[0], runners_for(target)[0]
     done = Imported(0, 0, 0, ())
-    for session_id, names in reader.drive(here.find()).items():
-        rows = reader.drive(here.rows(session_id, names))
-        done += writer.drive(there.restore(rows, ttl_ms))
+    for session_id, names in reader.run(here.find()).items():
+        rows = reader.run(here.rows(session_id, names))
+        done += writer.run(there.restore(rows, ttl_ms))
         if progress:
             progress(done.sessions)
     return done
@@ -66,9 +66,9 @@ async def amigrate_sessions(
     here, there, ttl_ms = _route(origin, source_prefix, key_prefix, ttl)
     reader, writer = runners_for(source)[1], runners_for(target)[1]
     done = Imported(0, 0, 0, ())
-    for session_id, names in (await reader.drive(here.find())).items():
-        rows = await reader.drive(here.rows(session_id, names))
-        done += await writer.drive(there.restore(rows, ttl_ms))
+    for session_id, names in (await reader.run(here.find())).items():
+        rows = await reader.run(here.rows(session_id, names))
+        done += await writer.run(there.restore(rows, ttl_ms))
         if progress:
             progress(done.sessions)
     return done
@@ -79,4 +79,4 @@ def _route(
 ) -> tuple[Origin, SessionsOps, int]:
     layout, usual_prefix = _ORIGINS[one_of("origin", origin, tuple(_ORIGINS))]
     here = layout(SessionsOps(usual_prefix if source_prefix is None else source_prefix))
-    return here, SessionsOps(key_prefix), time_to_live(ttl)
+    return here, SessionsOps(key_prefix), ttl_milliseconds(ttl)

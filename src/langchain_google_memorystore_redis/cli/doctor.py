@@ -97,7 +97,7 @@ class _Examination:
     def round_trip(self) -> Finding:
         """Whether the server answers at all, and how fast."""
         # Not PING: cluster clients ask all nodes.
-        node = self._runner.drive(_primaries())[0]
+        node = self._runner.run(_primaries())[0]
         echo = Op(("ECHO", "memorystore-chat"), bool, node=node)
         times = []
         for _ in range(21):
@@ -113,7 +113,7 @@ class _Examination:
 
     def infos(self) -> list[Info] | Exception:
         """INFO of each primary."""
-        return _attempt(lambda: self._runner.drive(ask_primaries()))
+        return _attempt(lambda: self._runner.run(ask_primaries()))
 
     def scripts(self) -> Finding:
         """Whether Lua may run."""
@@ -146,7 +146,7 @@ class _Examination:
 
     def sessions(self) -> tuple[list[Session], bool] | Exception:
         """The first sessions that are found, to see whether they expire; whether it is all."""
-        return _attempt(lambda: self._runner.drive(_some_sessions(SessionsOps(self.prefix))))
+        return _attempt(lambda: self._runner.run(_some_sessions(SessionsOps(self.prefix))))
 
 
 def _attempt(body: Callable[[], T]) -> T | Exception:

@@ -27,11 +27,11 @@ def read(
     if follows:
         yield from follow(runner, ops, 10 if last is None else last, lambda: time.sleep(EVERY))
     elif last is not None and last <= PAGE:
-        yield runner.drive(ops.newest(last)) if last else Page([], 0)
+        yield runner.run(ops.newest(last)) if last else Page([], 0)
     else:
         cursor = Cursor.of_slice(None if last is None else -last, None)
         while cursor is not None:
-            page, cursor = runner.drive(ops.page(cursor))
+            page, cursor = runner.run(ops.page(cursor))
             yield page
 
 
@@ -39,7 +39,7 @@ def follow(
     runner: BlockingRunner, ops: HistoryOps, last: int, wait: Callable[[], None]
 ) -> Iterator[Page | None]:
     """The last entries, then each page of new ones; None where someone cut the session."""
-    page = runner.drive(ops.newest(last)) if last else Page([], runner.run(ops.count()))
+    page = runner.run(ops.newest(last)) if last else Page([], runner.run(ops.count()))
     # What may be left at the end of a session that was cut; a deeper cut shows older ones again.
     shown = deque(map(hash, page.elements), PAGE)
     yield page
@@ -49,12 +49,12 @@ def follow(
     while True:
         wait()
         try:
-            page, _ = runner.drive(ops.page(cursor))
+            page, _ = runner.run(ops.page(cursor))
             # The element that was last is the first of the page.
             fresh = page.elements[cursor.expected is not None :]
         except HistoryChangedError:
             yield None
-            page = runner.drive(ops.newest(PAGE))
+            page = runner.run(ops.newest(PAGE))
             fresh = _after_the_last(shown, page.elements)
         shown.extend(map(hash, fresh))
         if fresh:

@@ -124,7 +124,7 @@ def scanning(client: Any, what: str) -> Iterator[Callable[[int], None]]:
     Raises ValueError where only one node of a cluster would be looked at.
     """
     try:
-        infos = runners_for(client)[0].drive(ask_primaries())
+        infos = runners_for(client)[0].run(ask_primaries())
     except redis.ResponseError:  # INFO is not allowed: then a bar without an end
         infos = []
     if is_node_of_cluster(client, infos):

@@ -1,6 +1,6 @@
--- Frame of every script: runs the body and passes a server's error on in its own words.
--- Redis 5 and 6 wrap them ("@user_script: 3: -OOM command not allowed ..."), so that clients do
--- not see an OOM or READONLY for what it is. Remove when Redis 7 is the oldest server.
+-- Frame of every script: runs the body and returns a server's error in its own words.
+-- QUIRK(redis<7): Redis 5 and 6 wrap the words ("@user_script: 3: -OOM command not allowed ..."),
+-- so that clients do not recognise OOM or READONLY. Remove when Redis 7 is the oldest server.
 local function body()
 --BODY--
 end
