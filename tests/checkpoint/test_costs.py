@@ -16,7 +16,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from langchain_google_memorystore_redis import MemorystoreSaver
 from langchain_google_memorystore_redis._checkpoint import operations as ops
-from langchain_google_memorystore_redis._checkpoint.pages import Place
+from langchain_google_memorystore_redis._checkpoint.pages import CheckpointAddress
 from tests.checkpoint.savers import Saver, checkpoint_of, config_of, grow, keys_of, opened, steps
 from tests.faults import ClusterProxy, Proxy
 from tests.plugins.clients import Target
@@ -63,8 +63,8 @@ async def counted(
 async def test_what_each_operation_costs(
     counted: Saver, proxy: Proxy | ClusterProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ops, "PAGE", 4)
-    monkeypatch.setattr(ops, "RECORDS_PAGE", 8)
+    monkeypatch.setattr(ops, "CHECKPOINTS_PER_PAGE", 4)
+    monkeypatch.setattr(ops, "RECORDS_PER_PAGE", 8)
     configs = await grow(counted, "t", 8)
     root = config_of("t")
     every_space = {"configurable": {"thread_id": "t"}}
@@ -151,13 +151,15 @@ def long_threads(servers: Servers) -> Iterator[tuple[Any, MemorystoreSaver]]:
                 pipe = client.pipeline(transaction=False)
                 for step in range(first, min(first + 1000, length)):
                     checkpoint = checkpoint_of({"step": step}, step=step)
-                    place = Place(name, "", parent["configurable"].get("checkpoint_id", ""))
+                    place = CheckpointAddress(
+                        name, "", parent["configurable"].get("checkpoint_id", "")
+                    )
                     flow = saver._ops.put(place, checkpoint, {"step": step}, {"step": step})
                     op: Any = next(flow)
                     pipe.execute_command(*op.command if step else op.eval_command())
                     parent = config_of(name, "", checkpoint["id"])
-                    write = saver._ops.write(
-                        Place(name, "", checkpoint["id"]), "task", "", [(0, "a", step)]
+                    write = saver._ops.put_writes(
+                        CheckpointAddress(name, "", checkpoint["id"]), "task", "", [(0, "a", step)]
                     )
                     pipe.execute_command(*write.eval_command())
                 pipe.execute()

@@ -63,8 +63,8 @@ async def test_first_writes_stay_and_errors_and_interrupts_are_replaced(saver: S
 async def test_a_listing_goes_page_by_page_newest_first(
     saver: Saver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ops, "PAGE", 3)
-    monkeypatch.setattr(ops, "RECORDS_PAGE", 4)
+    monkeypatch.setattr(ops, "CHECKPOINTS_PER_PAGE", 3)
+    monkeypatch.setattr(ops, "RECORDS_PER_PAGE", 4)
     configs = await grow(saver, "t", 10)
     await grow(saver, "t", 2, "child:1")
     root, all_spaces = config_of("t"), {"configurable": {"thread_id": "t"}}

@@ -127,7 +127,7 @@ class Removing(JsonPlusSerializer):
 async def test_a_listing_with_a_filter_gives_nothing_twice_whatever_is_removed_meanwhile(
     target: Target, servers: Servers, raw: Any, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ops, "PAGE", 2)
+    monkeypatch.setattr(ops, "CHECKPOINTS_PER_PAGE", 2)
     index, data = keys_of(prefix)
     for way in WAYS:
         serde = Removing()

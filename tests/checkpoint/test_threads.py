@@ -66,7 +66,7 @@ async def test_a_checkpoint_whose_parent_is_gone_is_stored_whole(saver: Saver) -
 async def test_runs_are_deleted_with_their_writes_and_nothing_else(
     saver: Saver, raw: Any, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ops, "RECORDS_PAGE", 2)
+    monkeypatch.setattr(ops, "RECORDS_PER_PAGE", 2)
     for thread, number in itertools.product(("t", "u", "only"), range(6)):
         run = "1" if thread == "only" else f"{number % 3}"
         config = await saver.aput(
@@ -84,7 +84,7 @@ async def test_writes_that_arrive_before_their_checkpoint_survive_what_others_re
     saver: Saver,
 ) -> None:
     remove: dict[str, Callable[[], Awaitable[None]]] = {
-        "forget": lambda: saver.adelete_for_runs(["unrelated"]),
+        "delete_for_runs": lambda: saver.adelete_for_runs(["unrelated"]),
         "prune": lambda: saver.aprune(["prune"]),
     }
     for (thread, call), others in itertools.product(remove.items(), (False, True)):
@@ -105,7 +105,7 @@ async def test_writes_that_arrive_before_their_checkpoint_survive_what_others_re
 async def test_a_copy_is_equal_and_independent(
     saver: Saver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ops, "PAGE", 3)
+    monkeypatch.setattr(ops, "CHECKPOINTS_PER_PAGE", 3)
     for namespace in ("", "child:1"):
         for config in await grow(saver, "t", 7, namespace):
             await saver.aput_writes(config, [("a", 1), (ERROR, "e")], "task", "path")
@@ -144,7 +144,7 @@ async def delta_thread(saver: Saver) -> None:
 async def test_the_history_of_a_delta_channel_is_what_the_base_class_finds(
     saver: Saver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delta, "ANCESTORS", 3)
+    monkeypatch.setattr(delta, "ANCESTORS_PER_PAGE", 3)
     await delta_thread(saver)
     assert await saver.aget_delta_channel_history(config=config_of("t"), channels=[]) == {}
     missing = await saver.aget_delta_channel_history(config=config_of("no"), channels=["log"])

@@ -1,13 +1,10 @@
-r"""Checkpoints to bytes and back: names inside a thread's two keys, records, values and writes.
+r"""Encoding of checkpoints: the names of what a thread stores, its records, values and writes.
 
-Strategy: everything of a thread is a field of one hash, and the ordered names are members of one
-sorted set as well. A name is components with \x01 between them; ids are escaped so that they
-hold neither \x00 nor \x01 and still sort as they did. What a user stores goes through the
-serializer of the saver, and nothing else here depends on LangGraph.
-
-A list, such as the messages of a chat, is stored element by element under the hash of its bytes,
-and so are the hashes of each 32 elements. The next version of a growing list then adds what is
-new to it, and a few hashes for all the rest.
+Strategy: all of a thread are fields of one hash, and the names that have an order are members of
+one sorted set too; a name joins its components, escaped so that they still sort, with \x01. A list,
+such as the messages of a chat, is stored element by element under the hash of its bytes, and so are
+the hashes of each 32 elements: the next version of a growing list adds its new elements and a few
+hashes. Users' values go through the saver's serializer; nothing else here depends on LangGraph.
 """
 
 from __future__ import annotations
@@ -19,40 +16,39 @@ from typing import Any, Protocol
 
 from langchain_google_memorystore_redis.errors import InvalidArgumentError
 
-_DIGEST = 16
-"""Bytes of a hash: enough that nobody finds two elements with the same."""
+_HASH_BYTES = 16
+"""Size of a hash: large enough that nobody finds two elements with the same one."""
 
-_GROUP = 32
-"""Elements of a list that are referred to together, once there are as many."""
+_GROUP_ELEMENTS = 32
+"""Elements of a list that are replaced by the hash of their hashes."""
 
-_LEAST_ELEMENT = 128
-"""Average bytes of an element that is worth an entry of its own (about 90 bytes, and its hash)."""
+_MIN_ELEMENT_BYTES = 128
+"""Average size at which an element is worth its own field of about 90 bytes and a hash."""
 
-
-_MOST_ELEMENTS = 100_000
-"""Of a list that is stored element by element; Redis 5 takes 2^20 arguments, and two are needed."""
+_MAX_ELEMENTS = 100_000
+"""Longest list stored by element: Redis 5 takes 2^20 arguments, and an element needs two."""
 
 
 class Serializer(Protocol):
-    """What a saver's serializer offers."""
+    """Interface of a saver's serializer."""
 
     def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
-        """A value as a type and bytes."""
+        """Return the type and the bytes of a value."""
         ...
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
-        """What `dumps_typed` was given."""
+        """Return the value of what `dumps_typed` returned."""
         ...
 
 
 def escape(text: str) -> bytes:
-    r"""Text without \x00 and \x01; the order of two texts, and of one and its prefix, stays."""
+    r"""Encode text without \x00 and \x01, in a way that keeps the order of texts and prefixes."""
     if text.isprintable():
         return text.encode()
     try:
         raw = text.encode()
     except UnicodeEncodeError as error:
-        # LangGraph's serializer would store it as a question mark, so what came back were another.
+        # LangGraph's serializer would store a question mark instead.
         raise InvalidArgumentError(
             "id, namespace, channel or path", "holds a lone surrogate, which UTF-8 cannot carry"
         ) from error
@@ -60,114 +56,127 @@ def escape(text: str) -> bytes:
 
 
 def unescape(raw: bytes) -> str:
-    """What `escape` was given."""
+    """Decode what `escape` returned."""
     if b"\2" not in raw:
         return raw.decode()
     return raw.replace(b"\2\2", b"\0").replace(b"\2\3", b"\1").replace(b"\2\4", b"\2").decode()
 
 
 def checkpoint_name(namespace: str, checkpoint_id: str) -> bytes:
-    """The name of a checkpoint: a field, and a member of the index."""
+    """Return the name of a checkpoint: a field, and a member of the index."""
     return b"c%b\1%b" % (escape(namespace), escape(checkpoint_id))
 
 
 def write_name(namespace: str, checkpoint_id: str, task_id: str, index: int) -> bytes:
-    """The name of a pending write: a field, and a member of the index."""
+    """Return the name of a pending write: a field, and a member of the index."""
     name = checkpoint_name(namespace, checkpoint_id)[1:]
     return b"w%b\1%b\1%d" % (name, escape(task_id), index)
 
 
-def channel_name(channel: str, version: Any) -> bytes:
-    """A version of a channel, as a record refers to it; 1 and "1" are two versions."""
+def version_name(channel: str, version: Any) -> bytes:
+    """Return a record's name for a version of a channel; 1 and "1" are two versions."""
     return b"%b\1%b" % (escape(channel), escape(repr(version)))
 
 
-def value_name(namespace: str, name: bytes) -> bytes:
-    """The field that holds the value of a channel's version."""
-    return b"v%b\1%b" % (escape(namespace), name)
+def value_name(namespace: str, version: bytes) -> bytes:
+    """Return the field that holds the value of a channel at a version, named by `version_name`."""
+    return b"v%b\1%b" % (escape(namespace), version)
 
 
-def _typed(serde: Serializer, value: Any) -> bytes:
+def _dump(serde: Serializer, value: Any) -> bytes:
     kind, payload = serde.dumps_typed(value)
     return escape(kind) + b"\0" + payload
 
 
-def _untyped(serde: Serializer, raw: bytes) -> Any:
+def _load(serde: Serializer, raw: bytes) -> Any:
     kind, _, payload = raw.partition(b"\0")
     return serde.loads_typed((unescape(kind), payload))
 
 
-def _element(part: bytes) -> tuple[bytes, bytes]:
-    """The field that an element is stored under, which its bytes alone decide."""
-    return b"e" + hashlib.blake2b(part, digest_size=_DIGEST).digest(), part
+def _element_field(element: bytes) -> bytes:
+    """Return the field of an element, which depends on its bytes alone."""
+    return b"e" + hashlib.blake2b(element, digest_size=_HASH_BYTES).digest()
 
 
-def _row(elements: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """A list, as the hashes of its elements."""
-    return b"L" + b"".join(field[1:] for field, _ in elements)
+def _join_hashes(fields: Iterable[bytes]) -> bytes:
+    """Encode a list, or a group of its elements, as the hashes in their fields."""
+    return b"L" + b"".join(field[1:] for field in fields)
 
 
 def encode_value(serde: Serializer, value: Any) -> tuple[bytes, dict[bytes, bytes]]:
-    """What to store for a value, and the elements it refers to, by field."""
-    if type(value) is list and 1 < len(value) <= _MOST_ELEMENTS:
-        parts = [_element(b"V" + _typed(serde, one)) for one in value]
-        if sum(len(part) for _, part in parts) >= _LEAST_ELEMENT * len(parts):
-            whole = len(parts) - len(parts) % _GROUP
-            firsts = range(0, whole, _GROUP)
-            groups = [_element(_row(parts[first : first + _GROUP])) for first in firsts]
-            return _row([*groups, *parts[whole:]]), dict([*groups, *parts])
-    return b"V" + _typed(serde, value), {}
+    """Encode a value; returns its bytes, and by field the elements that they refer to."""
+    if type(value) is list and 1 < len(value) <= _MAX_ELEMENTS:
+        elements = [b"V" + _dump(serde, each) for each in value]
+        if sum(map(len, elements)) >= _MIN_ELEMENT_BYTES * len(elements):
+            return _encode_list(elements)
+    return b"V" + _dump(serde, value), {}
+
+
+def _encode_list(elements: list[bytes]) -> tuple[bytes, dict[bytes, bytes]]:
+    fields = [_element_field(element) for element in elements]
+    grouped = len(fields) - len(fields) % _GROUP_ELEMENTS
+    firsts = range(0, grouped, _GROUP_ELEMENTS)
+    groups = [_join_hashes(fields[first : first + _GROUP_ELEMENTS]) for first in firsts]
+    group_fields = [_element_field(group) for group in groups]
+    # A list comes before the elements that it refers to: put.lua relies on that order.
+    stored = zip([*group_fields, *fields], [*groups, *elements], strict=True)
+    return _join_hashes([*group_fields, *fields[grouped:]]), dict(stored)
 
 
 def decode_value(serde: Serializer, raw: bytes, fields: Mapping[bytes, bytes]) -> Any:
-    """The value stored as `raw`; every call makes a new one."""
+    """Decode a value, a new object every time; `fields` hold the elements it refers to."""
     if raw[:1] == b"V":
-        return _untyped(serde, raw[1:])
-    return [_untyped(serde, part[1:]) for part in _parts(raw, fields)]
+        return _load(serde, raw[1:])
+    return [_load(serde, element[1:]) for element in _elements(raw, fields)]
 
 
-def _parts(raw: bytes, fields: Mapping[bytes, bytes]) -> Iterator[bytes]:
-    for at in range(1, len(raw), _DIGEST):
-        part = fields[b"e" + raw[at : at + _DIGEST]]
-        if part[:1] == b"L":
-            yield from _parts(part, fields)
+def _elements(raw: bytes, fields: Mapping[bytes, bytes]) -> Iterator[bytes]:
+    """Yield the elements of a list in order, those of its groups included."""
+    for start in range(1, len(raw), _HASH_BYTES):
+        element = fields[b"e" + raw[start : start + _HASH_BYTES]]
+        if element[:1] == b"L":
+            yield from _elements(element, fields)
         else:
-            yield part
+            yield element
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is stored of a checkpoint besides the values of its channels."""
+    """Stored form of a checkpoint, without the values of its channels."""
 
     parent_id: str
     """Empty for none."""
     run_id: str
     """Empty for none."""
-    deltas: tuple[str, ...]
-    """Channels whose value is made from writes of ancestors (LangGraph's delta channels)."""
-    channels: tuple[bytes, ...]
-    """`channel_name` of every channel."""
+    delta_channels: tuple[str, ...]
+    """LangGraph's delta channels that have no value here: theirs is made from ancestors' writes."""
+    versions: tuple[bytes, ...]
+    """`version_name` of every channel."""
     checkpoint: bytes
     metadata: bytes
 
     def encode(self) -> bytes:
-        """A head that the scripts can read, then what only the serializer can."""
-        deltas = b"\1".join(map(escape, self.deltas))
+        """Encode the record: a head that scripts parse, then what only the serializer can read."""
+        deltas = b"\1".join(map(escape, self.delta_channels))
         marks = (b"p" + escape(self.parent_id), b"r" + escape(self.run_id), b"d" + deltas)
-        head = b"\0".join((*marks, *(b"v" + name for name in self.channels)))
+        head = b"\0".join((*marks, *(b"v" + version for version in self.versions)))
         size = b"%d\0" % len(self.checkpoint)
         return b"%b\0\0%b%b%b" % (head, size, self.checkpoint, self.metadata)
 
     @classmethod
     def decode(cls, raw: bytes) -> Record:
-        """What `encode` made."""
+        """Decode what `encode` returned."""
         head, _, body = raw.partition(b"\0\0")
-        parent, run, deltas, *channels = head.split(b"\0")
+        parent, run, deltas, *versions = head.split(b"\0")
         size, _, both = body.partition(b"\0")
-        names = tuple(unescape(name) for name in deltas[1:].split(b"\1") if name)
-        ids = unescape(parent[1:]), unescape(run[1:])
-        versions = tuple(name[1:] for name in channels)
-        return cls(*ids, names, versions, both[: int(size)], both[int(size) :])
+        return cls(
+            unescape(parent[1:]),
+            unescape(run[1:]),
+            tuple(unescape(name) for name in deltas[1:].split(b"\1") if name),
+            tuple(version[1:] for version in versions),
+            both[: int(size)],
+            both[int(size) :],
+        )
 
 
 def encode_record(
@@ -175,48 +184,48 @@ def encode_record(
     checkpoint: Mapping[str, Any],
     metadata: Mapping[str, Any],
     parent_id: str,
-    channels: Iterable[bytes],
+    versions: Iterable[bytes],
 ) -> bytes:
-    """The record of a checkpoint with these versions of channels."""
+    """Encode a checkpoint whose channels have these versions, named by `version_name`."""
     values = checkpoint["channel_values"]
-    rest = {name: part for name, part in checkpoint.items() if name != "channel_values"}
+    rest = {key: part for key, part in checkpoint.items() if key != "channel_values"}
     deltas = metadata.get("counters_since_delta_snapshot") or ()
     run_id = metadata.get("run_id")
     return Record(
         parent_id,
         run_id if isinstance(run_id, str) else "",
         tuple(channel for channel in deltas if channel not in values),
-        tuple(channels),
-        _typed(serde, rest),
-        _typed(serde, metadata),
+        tuple(versions),
+        _dump(serde, rest),
+        _dump(serde, metadata),
     ).encode()
 
 
 def decode_metadata(serde: Serializer, record: Record) -> Any:
-    """The metadata of a checkpoint."""
-    return _untyped(serde, record.metadata)
+    """Return the metadata of a checkpoint."""
+    return _load(serde, record.metadata)
 
 
 def decode_values(
     serde: Serializer, record: Record, namespace: str, fields: Mapping[bytes, bytes]
 ) -> dict[str, Any]:
-    """The values of those channels that have one."""
+    """Return the values of those channels that have one."""
     values = {}
-    for name in record.channels:
-        raw = fields.get(value_name(namespace, name))
+    for version in record.versions:
+        raw = fields.get(value_name(namespace, version))
         if raw is not None:
-            values[unescape(name.partition(b"\1")[0])] = decode_value(serde, raw, fields)
+            values[unescape(version.partition(b"\1")[0])] = decode_value(serde, raw, fields)
     return values
 
 
 def decode_checkpoint(serde: Serializer, record: Record, values: Mapping[str, Any]) -> Any:
-    """A checkpoint as it was put."""
-    return {**_untyped(serde, record.checkpoint), "channel_values": values}
+    """Return a checkpoint as it was put."""
+    return {**_load(serde, record.checkpoint), "channel_values": values}
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Write:
-    """A pending write, in the order in which LangGraph applies them."""
+class PendingWrite:
+    """Write of a task to a channel; they sort in the order in which LangGraph applies them."""
 
     task_path: str
     task_id: str
@@ -225,17 +234,19 @@ class Write:
     raw: bytes
 
     def decode(self, serde: Serializer) -> tuple[str, str, Any]:
-        """Task, channel and value; every call makes a new one."""
-        return self.task_id, self.channel, _untyped(serde, self.raw)
+        """Return task, channel and value, a new object every time."""
+        return self.task_id, self.channel, _load(serde, self.raw)
 
 
 def encode_write(serde: Serializer, task_path: str, channel: str, value: Any) -> bytes:
-    """What to store for a pending write under its name."""
-    return b"%b\0%b\0%b" % (escape(task_path), escape(channel), _typed(serde, value))
+    """Encode a pending write, to be stored under its `write_name`."""
+    return b"%b\0%b\0%b" % (escape(task_path), escape(channel), _dump(serde, value))
 
 
-def decode_write(name: bytes, raw: bytes) -> Write:
-    """The write stored under a name."""
+def decode_write(name: bytes, raw: bytes) -> PendingWrite:
+    """Decode the write stored under a name."""
     task_id, index = name.rsplit(b"\1", 2)[1:]
     task_path, channel, value = raw.split(b"\0", 2)
-    return Write(unescape(task_path), unescape(task_id), int(index), unescape(channel), value)
+    return PendingWrite(
+        unescape(task_path), unescape(task_id), int(index), unescape(channel), value
+    )

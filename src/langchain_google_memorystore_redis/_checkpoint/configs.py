@@ -1,7 +1,7 @@
-"""LangGraph's configs and tuples, taken apart and put together.
+"""Conversion between LangGraph's configs and tuples and this package's values.
 
-Strategy: what a saver is given and gives back has LangGraph's shapes; below this module there are
-only ids, mappings and `Stored`. Nothing here sends anything.
+Strategy: a saver takes and returns LangGraph's shapes; all other modules of the folder know
+addresses, mappings and `StoredCheckpoint` alone.
 """
 
 from __future__ import annotations
@@ -13,80 +13,93 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import WRITES_IDX_MAP, CheckpointTuple
 
-from langchain_google_memorystore_redis._checkpoint.pages import Listing, Place, Stored
+from langchain_google_memorystore_redis._checkpoint.pages import (
+    CheckpointAddress,
+    Listing,
+    StoredCheckpoint,
+)
+from langchain_google_memorystore_redis._redis.arguments import iterable_not_str
 from langchain_google_memorystore_redis._redis.scan import ScanCursor
 from langchain_google_memorystore_redis.errors import ArgumentTypeError, InvalidArgumentError
 
+_ADDRESS_KEYS = ("thread_id", "checkpoint_ns", "checkpoint_id")
 
-def text_of(name: str, value: Any) -> str:
-    """An id; what is no text but stands for itself as text (an int, a UUID) may be given too."""
+_AFTER_ALL = "\U0010ffff"
+"""Text that no id sorts after."""
+
+
+def parse_id(argument: str, value: Any) -> str:
+    """Return an id as a str; an int or a UUID is accepted too."""
     if isinstance(value, (str, int, uuid.UUID)):
         return str(value)
-    raise ArgumentTypeError(name, f"must be a str, not {type(value).__name__}")
+    raise ArgumentTypeError(argument, f"must be a str, not {type(value).__name__}")
 
 
-def place_of(config: RunnableConfig) -> Place:
-    """What a config names; without a namespace it is the root graph's."""
-    found = config.get("configurable") or {}
-    if found.get("thread_id") is None:
+def parse_ids(argument: str, values: Sequence[Any]) -> list[str]:
+    """Return ids as a list of str; `argument` names one of them."""
+    return [parse_id(argument, value) for value in iterable_not_str(f"{argument}s", values)]
+
+
+def parse_config(config: RunnableConfig) -> CheckpointAddress:
+    """Return the address in a config; without a namespace it is the root graph's."""
+    configurable = config.get("configurable") or {}
+    if configurable.get("thread_id") is None:
         raise InvalidArgumentError("thread_id", 'is missing from config["configurable"]')
-    names = ("checkpoint_ns", "checkpoint_id")
-    texts = (text_of(name, found.get(name) or "") for name in names)
-    return Place(text_of("thread_id", found["thread_id"]), *texts)
+    optional = (parse_id(key, configurable.get(key) or "") for key in _ADDRESS_KEYS[1:])
+    return CheckpointAddress(parse_id("thread_id", configurable["thread_id"]), *optional)
 
 
-def checkpoint_place_of(config: RunnableConfig) -> Place:
-    """What a config names, which must be a checkpoint."""
-    place = place_of(config)
-    if not place.checkpoint_id:
+def parse_checkpoint_config(config: RunnableConfig) -> CheckpointAddress:
+    """Return the address in a config, which must name a checkpoint."""
+    address = parse_config(config)
+    if not address.checkpoint_id:
         raise InvalidArgumentError("checkpoint_id", 'is missing from config["configurable"]')
-    return place
+    return address
 
 
-def config_of(place: Place) -> RunnableConfig:
-    """The config that names a checkpoint."""
-    names = ("thread_id", "checkpoint_ns", "checkpoint_id")
-    return {"configurable": dict(zip(names, place, strict=True))}
+def make_config(address: CheckpointAddress) -> RunnableConfig:
+    """Return the config that names a checkpoint."""
+    return {"configurable": dict(zip(_ADDRESS_KEYS, address, strict=True))}
 
 
-def listing_of(
+def make_tuple(stored: StoredCheckpoint) -> CheckpointTuple:
+    """Return a checkpoint in LangGraph's shape."""
+    parent = stored.address._replace(checkpoint_id=stored.parent_id)
+    return CheckpointTuple(
+        make_config(stored.address),
+        stored.checkpoint,
+        stored.metadata,
+        make_config(parent) if stored.parent_id else None,
+        stored.writes,
+    )
+
+
+def make_listing(
     config: RunnableConfig | None,
     filter: dict[str, Any] | None,  # noqa: A002
     before: RunnableConfig | None,
     limit: int | None,
 ) -> Listing | None:
-    """What `list` is asked for; None for nothing at all."""
+    """Return the listing for the arguments of `list`; None if nothing can match."""
     if limit is not None and limit <= 0:
         return None
     if not isinstance(filter or {}, Mapping):
         raise ArgumentTypeError("filter", f"must be a dict, not {type(filter).__name__}")
-    asked: dict[str, Any] = {"filter": filter or {}, "left": limit}
+    conditions: dict[str, Any] = {"filter": filter or {}, "remaining": limit}
     if before is not None:
-        id_ = (before.get("configurable") or {}).get("checkpoint_id")
-        asked["before"] = text_of("checkpoint_id", id_ or "")
+        checkpoint_id = (before.get("configurable") or {}).get("checkpoint_id")
+        conditions["before"] = parse_id("checkpoint_id", checkpoint_id or "")
     if not config:
-        return Listing((), scan=ScanCursor(()), **asked)
-    place = place_of(config)
-    if place.checkpoint_id and place.checkpoint_id >= (asked.get("before") or "\U0010ffff"):
+        return Listing((), scan_cursor=ScanCursor(()), **conditions)
+    address = parse_config(config)
+    if address.checkpoint_id and address.checkpoint_id >= (conditions.get("before") or _AFTER_ALL):
         return None
     if config["configurable"].get("checkpoint_ns") is not None:
-        asked["namespace"] = place.namespace
-    return Listing((place.thread_id,), checkpoint_id=place.checkpoint_id, **asked)
+        conditions["namespace"] = address.namespace
+    return Listing((address.thread_id,), checkpoint_id=address.checkpoint_id, **conditions)
 
 
-def tuple_of(stored: Stored) -> CheckpointTuple:
-    """A checkpoint in the shape that LangGraph takes."""
-    parent = stored.place._replace(checkpoint_id=stored.parent_id)
-    return CheckpointTuple(
-        config_of(stored.place),
-        stored.checkpoint,
-        stored.metadata,
-        config_of(parent) if stored.parent_id else None,
-        stored.writes,
-    )
-
-
-def indexed(writes: Sequence[tuple[str, Any]]) -> Iterator[tuple[int, str, Any]]:
-    """Writes with their indices: negative for what replaces (errors, interrupts, resumes)."""
+def index_writes(writes: Sequence[tuple[str, Any]]) -> Iterator[tuple[int, str, Any]]:
+    """Yield writes with their indices; one that replaces (error, interrupt, resume) has < 0."""
     for index, (channel, value) in enumerate(writes):
         yield WRITES_IDX_MAP.get(channel, index), channel, value

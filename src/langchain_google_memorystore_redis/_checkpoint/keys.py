@@ -1,7 +1,7 @@
-"""The keys of a thread.
+"""Keys of a thread.
 
-Strategy: a thread has two keys in one slot of a cluster, since its id, percent-encoded, stands
-between braces. No id can imitate the keys of another.
+Strategy: a thread's two keys share a slot of a cluster, because its id stands between braces. The
+id is percent-encoded, so that no thread can reach the keys of another.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from langchain_google_memorystore_redis.errors import InvalidArgumentError
 
 
 class ThreadKeys(NamedTuple):
-    """The two keys of a thread of checkpoints, in one slot of a cluster."""
+    """Two keys of a thread, in one slot of a cluster."""
 
     index_key: bytes
     data_key: bytes
 
 
 def thread_keys(key_prefix: str, thread_id: str) -> ThreadKeys:
-    """The keys of a thread; an id is percent-encoded, so none can imitate another's keys."""
+    """Return the keys of a thread; raises `InvalidArgumentError` for an id that cannot be one."""
     if not thread_id:
         raise InvalidArgumentError("thread_id", "must not be empty")
     try:
@@ -34,14 +34,22 @@ def thread_keys(key_prefix: str, thread_id: str) -> ThreadKeys:
 
 
 def thread_prefix(key_prefix: str) -> str:
-    """What the keys of all threads under `key_prefix` begin with."""
+    """Return the beginning of the keys of all threads under `key_prefix`.
+
+    Raises `InvalidArgumentError` for a prefix that would put a thread's keys in two slots.
+    """
     if isinstance(key_prefix, str) and key_prefix.partition("{")[2].startswith("}"):
-        # With an empty hash tag a cluster hashes whole keys, so a thread's two in two slots.
-        raise InvalidArgumentError("key_prefix", "must not have {} for its first braces")
+        # A cluster ignores an empty hash tag, and any after it, and hashes the whole key.
+        raise InvalidArgumentError(
+            "key_prefix",
+            "must not have {} as its first braces: a cluster would keep a thread's two keys in "
+            "two slots",
+        )
     return session_key(key_prefix, "{").decode()
 
 
-def thread_id_of(rest: str) -> str | None:
-    """The thread whose index has `rest` behind the prefix; None for any other key."""
-    tag, found, after = rest.partition("}:index")
-    return unquote(tag) if found and not after and quote(unquote(tag), safe="") == tag else None
+def parse_thread_id(suffix: str) -> str | None:
+    """Return the thread whose index key ends in `suffix`, after the prefix; None for other keys."""
+    tag, separator, rest = suffix.partition("}:index")
+    thread_id = unquote(tag)
+    return thread_id if separator and not rest and quote(thread_id, safe="") == tag else None

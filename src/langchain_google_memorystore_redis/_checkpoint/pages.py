@@ -1,8 +1,8 @@
-"""What a read of checkpoints asks for, and what it gives.
+"""Reads of checkpoints, as values: addresses, ranges, pages and listings.
 
-Strategy: names sort by namespace, then id, so everything that can be asked of a thread is a row of
-ranges: one checkpoint, the newest, those before an id. A page answers ranges up to a number of
-checkpoints or bytes; a listing is what is left to ask. All of it is values; nothing is sent here.
+Strategy: names sort by namespace, then id, so every request for checkpoints of a thread is a
+sequence of ranges of names: one checkpoint, the newest, those before an id. A page answers ranges
+up to a number of checkpoints or bytes; a listing is what remains to be read.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from langchain_google_memorystore_redis._checkpoint.codec import (
+    PendingWrite,
     Record,
     Serializer,
-    Write,
     checkpoint_name,
     decode_checkpoint,
     decode_metadata,
@@ -25,20 +25,21 @@ from langchain_google_memorystore_redis._checkpoint.codec import (
 from langchain_google_memorystore_redis._redis.scan import ScanCursor
 
 
-class Place(NamedTuple):
-    """Where a checkpoint is, as a config of LangGraph says it."""
+class CheckpointAddress(NamedTuple):
+    """Ids of a checkpoint, as in a config of LangGraph."""
 
     thread_id: str
     namespace: str
+    """Empty for the root graph."""
     checkpoint_id: str
     """Empty for none in particular."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A checkpoint as it was put, with its pending writes in order."""
+class StoredCheckpoint:
+    """Checkpoint as it was put, with its pending writes in order."""
 
-    place: Place
+    address: CheckpointAddress
     parent_id: str
     """Empty for none."""
     checkpoint: Any
@@ -48,73 +49,72 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
-    """Names of one namespace, from the highest to the lowest, as bounds that the server takes."""
+class NameRange:
+    """Range of checkpoint names in one namespace, as the bounds that ZREVRANGEBYLEX takes."""
 
     high: bytes
     low: bytes
 
     @classmethod
-    def of(
+    def from_ids(
         cls, namespace: str, checkpoint_id: str | None = None, before: str | None = None
-    ) -> Range:
-        """One checkpoint, or those of a namespace below an id, or all."""
+    ) -> NameRange:
+        """Return the range of one checkpoint, or of a namespace's, all or those below an id."""
         if checkpoint_id:
-            return cls.of_name(checkpoint_name(namespace, checkpoint_id))
+            return cls.from_name(checkpoint_name(namespace, checkpoint_id))
         first = checkpoint_name(namespace, "")
         end = checkpoint_name(namespace, before) if before else first[:-1] + b"\2"
         return cls(b"(" + end, b"[" + first)
 
     @classmethod
-    def of_name(cls, name: bytes) -> Range:
-        """One checkpoint."""
+    def from_name(cls, name: bytes) -> NameRange:
+        """Return the range of one checkpoint."""
         return cls(b"[" + name, b"[" + name)
 
-    def after(self, name: bytes) -> Range | None:
-        """What is left of the range below a name; None if the name is not in it."""
-        mine = self.low[1:].partition(b"\1")[0] == name.partition(b"\1")[0]
-        return Range(b"(" + name, self.low) if mine else None
+    def after(self, name: bytes) -> NameRange | None:
+        """Return the rest of the range, below `name`; None for a name of another namespace."""
+        same_namespace = self.low[1:].partition(b"\1")[0] == name.partition(b"\1")[0]
+        return NameRange(b"(" + name, self.low) if same_namespace else None
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """What one read gives: names in order, and everything stored under them or referred to."""
+class CheckpointPage:
+    """Reply to one read: names of checkpoints in order, and all fields that they refer to."""
 
     names: list[bytes]
     fields: dict[bytes, bytes]
-    writes: dict[bytes, list[Write]]
+    writes: dict[bytes, list[PendingWrite]]
     """By the name of the checkpoint."""
     has_more: bool
 
     @classmethod
-    def of(cls, reply: Any) -> Page:
-        """The reply of checkpoint_read."""
-        more, names, fields, values = reply
-        page = cls(names, dict(zip(fields, values, strict=True)), {}, bool(more))
+    def from_reply(cls, reply: Any) -> CheckpointPage:
+        """Parse the reply of read.lua or delta_history.lua."""
+        has_more, names, fields, values = reply
+        page = cls(names, dict(zip(fields, values, strict=True)), {}, bool(has_more))
         for name, raw in page.fields.items():
             if name[:1] == b"w":
-                page.writes.setdefault(b"c" + name[1:].rsplit(b"\1", 2)[0], []).append(
-                    decode_write(name, raw)
-                )
+                checkpoint = b"c" + name[1:].rsplit(b"\1", 2)[0]
+                page.writes.setdefault(checkpoint, []).append(decode_write(name, raw))
         return page
 
-    def metadata(self, serde: Serializer, name: bytes) -> Any:
-        """The metadata of a checkpoint."""
+    def decode_metadata(self, serde: Serializer, name: bytes) -> Any:
+        """Return the metadata of a checkpoint."""
         return decode_metadata(serde, Record.decode(self.fields[name]))
 
-    def values(self, serde: Serializer, record: Record, name: bytes) -> dict[str, Any]:
-        """The values of those channels of a checkpoint that have one, new objects every time."""
+    def decode_values(self, serde: Serializer, record: Record, name: bytes) -> dict[str, Any]:
+        """Return the values of a checkpoint's channels that have one, new objects every time."""
         namespace = unescape(name[1:].partition(b"\1")[0])
         return decode_values(serde, record, namespace, self.fields)
 
-    def stored(self, serde: Serializer, thread_id: str, name: bytes) -> Stored:
-        """A checkpoint of the page, made of new objects every time."""
+    def decode_checkpoint(self, serde: Serializer, thread_id: str, name: bytes) -> StoredCheckpoint:
+        """Return a checkpoint of the page, made of new objects every time."""
         record = Record.decode(self.fields[name])
         namespace, checkpoint_id = map(unescape, name[1:].split(b"\1"))
-        return Stored(
-            Place(thread_id, namespace, checkpoint_id),
+        return StoredCheckpoint(
+            CheckpointAddress(thread_id, namespace, checkpoint_id),
             record.parent_id,
-            decode_checkpoint(serde, record, self.values(serde, record, name)),
+            decode_checkpoint(serde, record, self.decode_values(serde, record, name)),
             decode_metadata(serde, record),
             [write.decode(serde) for write in sorted(self.writes.get(name, ()))],
         )
@@ -122,35 +122,35 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What is left to list, and what is looked for."""
+    """Position of a listing, and the conditions on its checkpoints."""
 
-    threads: tuple[str, ...]
-    """The thread that `ranges` are of, then those to be listed after it."""
-    ranges: tuple[Range, ...] = ()
-    """Empty when the first thread has not been begun."""
-    scan: ScanCursor | None = None
-    """Where the search for threads goes on; with no nodes if it has not begun."""
+    thread_ids: tuple[str, ...]
+    """The thread that `ranges` belong to, then those to list after it."""
+    ranges: tuple[NameRange, ...] = ()
+    """Ranges still to read; empty before the first page of a thread."""
+    scan_cursor: ScanCursor | None = None
+    """Position of the search for threads, without nodes before its start; None for no search."""
     namespace: str | None = None
     """None for all of a thread."""
     checkpoint_id: str | None = None
     before: str | None = None
     filter: Mapping[str, Any] = field(default_factory=dict)
-    left: int | None = None
-    """How many checkpoints are still wanted; None for all."""
-    seen: set[str] = field(default_factory=set)
-    """Threads found so far: a SCAN may find one twice."""
+    remaining: int | None = None
+    """Number of checkpoints still wanted; None for all."""
+    seen_thread_ids: set[str] = field(default_factory=set)
+    """Threads found so far, because SCAN may return one twice."""
 
-    def after(self, page: Page, found: int) -> Listing | None:
-        """The same behind a page that was read, in which `found` were what is looked for."""
-        left = None if self.left is None else self.left - found
-        if left == 0:
+    def after(self, page: CheckpointPage, found: int) -> Listing | None:
+        """Return the listing after a page with `found` matches; None at its end."""
+        remaining = None if self.remaining is None else self.remaining - found
+        if remaining == 0:
             return None
-        rest = list(self.ranges)
+        ranges = list(self.ranges)
         if page.has_more:
-            while (below := rest[0].after(page.names[-1])) is None:
-                rest.pop(0)
-            return replace(self, ranges=(below, *rest[1:]), left=left)
-        threads = self.threads[1:]
-        if not threads and self.scan is None:
+            while (rest := ranges[0].after(page.names[-1])) is None:
+                ranges.pop(0)
+            return replace(self, ranges=(rest, *ranges[1:]), remaining=remaining)
+        thread_ids = self.thread_ids[1:]
+        if not thread_ids and self.scan_cursor is None:
             return None
-        return replace(self, threads=threads, ranges=(), left=left)
+        return replace(self, thread_ids=thread_ids, ranges=(), remaining=remaining)

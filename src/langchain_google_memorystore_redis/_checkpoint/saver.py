@@ -1,8 +1,8 @@
 """`MemorystoreSaver`, LangGraph's interface to threads of checkpoints.
 
-Strategy: a thin adapter. What an operation sends and what its answer means is decided in
-`operations.py`; here LangGraph's configs, tuples and metadata are taken apart and put
-together, each method is a line or two, and its async twin the same with `await`.
+Strategy: a thin adapter: `operations.py` decides what to send and how to read the reply, and
+`configs.py` converts LangGraph's shapes. Each method is a line or two, and its async twin the same
+with `await`.
 """
 
 from __future__ import annotations
@@ -25,22 +25,21 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from langchain_google_memorystore_redis._checkpoint.configs import (
-    checkpoint_place_of,
-    config_of,
-    indexed,
-    listing_of,
-    place_of,
-    text_of,
-    tuple_of,
+    index_writes,
+    make_config,
+    make_listing,
+    make_tuple,
+    parse_checkpoint_config,
+    parse_config,
+    parse_id,
+    parse_ids,
 )
 from langchain_google_memorystore_redis._checkpoint.keys import thread_prefix
 from langchain_google_memorystore_redis._checkpoint.operations import CheckpointOps
-from langchain_google_memorystore_redis._connect.owned import Connecting
-from langchain_google_memorystore_redis._redis.arguments import iterable_not_str, ttl_milliseconds
+from langchain_google_memorystore_redis._connect.owned import OwnedClient
+from langchain_google_memorystore_redis._redis.arguments import ttl_milliseconds
 from langchain_google_memorystore_redis._redis.clients import runners_for
 from langchain_google_memorystore_redis._redis.op import Op
-
-_thread_id = functools.partial(text_of, "thread_id")
 
 
 class MemorystoreSaver(BaseCheckpointSaver[str]):
@@ -50,20 +49,20 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
         client: a client of redis-py or valkey-py, blocking or asyncio, standalone, cluster or
             sentinel, `decode_responses` on or off. A blocking client serves async methods from
             a thread; an asyncio client serves async methods only.
-        ttl: seconds (or a timedelta) after the last write at which a thread expires, whole; None
+        ttl: seconds (or a timedelta) after the last write at which a whole thread expires; None
             leaves its expiry alone.
         async_client: an asyncio client for the async methods, beside a blocking `client`.
-        key_prefix: put before the id of a thread to make its two keys.
+        key_prefix: beginning of the two keys of each thread.
         refresh_on_read: reading a thread renews `ttl` too.
-        serde: what turns values into bytes, LangGraph's own by default.
+        serde: serializer of values, LangGraph's own by default.
 
     The constructor sends nothing, and there is nothing to set up. Methods raise the client's own
-    errors when the server is away, full, read-only or refuses permission, and `WrongTypeError`
-    when a key of the thread holds something else. Every write may be repeated, by the client
-    after a lost reply or by you: it is stored once. One object may be used by many threads and
-    tasks at once.
+    errors when the server is unreachable, full, read-only or refuses permission, and
+    `WrongTypeError` when a key of the thread holds another Redis type. Writes are idempotent: one
+    that is repeated, by the client after a lost reply or by you, is stored once. One object may be
+    used by many threads and tasks at once.
 
-    Example:
+    Examples:
         >>> from langchain.agents import create_agent
         >>> from langchain_core.language_models import FakeListChatModel
         >>> saver = MemorystoreSaver(client, ttl=3600)
@@ -86,7 +85,7 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
     ) -> None:
         super().__init__(serde=serde)
         self._sync, self._async = runners_for(client, async_client)
-        thread_prefix(key_prefix)  # raises for what can be no prefix
+        thread_prefix(key_prefix)  # raises for an unusable prefix
         self._key_prefix = key_prefix
         self._ttl_ms = ttl_milliseconds(ttl)
         self._refresh_on_read = refresh_on_read
@@ -99,20 +98,21 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
         cluster: bool = False,
         client_options: Mapping[str, Any] | None = None,
         **options: Any,
-    ) -> Connecting[Self]:
-        """A saver with a client of its own, for `with` or `async with`; no round trip.
+    ) -> OwnedClient[Self]:
+        """Return a context manager whose saver owns its client; no round trip.
 
+        `with` makes a blocking client, `async with` an asyncio one; either closes it at the end.
         `client_options` go to the client of redis-py, `options` to the saver.
 
-        Example:
+        Examples:
             >>> with MemorystoreSaver.from_conn_string(url, ttl=3600) as saver:
             ...     saver.get_tuple({"configurable": {"thread_id": "docs"}})
         """
-        make = functools.partial(cls, **options)
-        return Connecting(make, conn_string, cluster=cluster, options=client_options or {})
+        factory = functools.partial(cls, **options)
+        return OwnedClient(factory, conn_string, cluster=cluster, options=client_options or {})
 
     def setup(self) -> None:
-        """Do nothing: other savers need this call. No round trip."""
+        """Do nothing; here for code written for savers that need this call. No round trip."""
 
     async def asetup(self) -> None:
         """Async twin of `setup`."""
@@ -120,20 +120,20 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
     # Reading
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """The checkpoint that `config` names, the newest of its thread if it names none.
+        """Return the checkpoint that `config` names, or the newest of its namespace.
 
-        One round trip, whatever the length of the thread. None if there is none.
+        None if there is none. One round trip, whatever the length of the thread.
 
-        Example:
+        Examples:
             >>> saver.get_tuple({"configurable": {"thread_id": "docs"}})
         """
-        found = self._sync.run(self._ops.get(place_of(config)))
-        return tuple_of(found) if found else None
+        found = self._sync.run(self._ops.get(parse_config(config)))
+        return make_tuple(found) if found else None
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Async twin of `get_tuple`."""
-        found = await self._async.run(self._ops.get(place_of(config)))
-        return tuple_of(found) if found else None
+        found = await self._async.run(self._ops.get(parse_config(config)))
+        return make_tuple(found) if found else None
 
     def list(
         self,
@@ -143,23 +143,24 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
-        """Checkpoints of a thread, newest first; namespace by namespace if `config` names none.
+        """Yield the checkpoints of a thread, newest first in each namespace.
 
-        One round trip for each 50 checkpoints or megabyte; with a filter, one for each 500
-        looked at and one for each 50 found. What is put meanwhile is not seen.
+        Without a namespace in `config`, all are listed, one after another. One round trip for each
+        50 checkpoints or megabyte; with a filter, one for each 500 examined and one for each 50
+        found. Checkpoints put during the listing are not seen.
 
-        No `config` lists thread after thread, found by SCAN: newest first in each, as LangGraph's
-        InMemorySaver does, and not across threads, as its PostgresSaver does. Needs about 200
-        bytes of memory a thread, to list none twice.
+        Without a `config`, threads are found by SCAN and listed one after another: newest first in
+        each, as LangGraph's InMemorySaver does, and not across threads, as its PostgresSaver does.
+        That takes about 200 bytes of memory a thread, so that none is listed twice.
 
-        Example:
+        Examples:
             >>> list(saver.list({"configurable": {"thread_id": "docs"}}, limit=10))
             []
         """
-        listing = listing_of(config, filter, before, limit)
+        listing = make_listing(config, filter, before, limit)
         while listing is not None:
-            found, listing = self._sync.run(self._ops.page(listing))
-            yield from map(tuple_of, found)
+            found, listing = self._sync.run(self._ops.list_page(listing))
+            yield from map(make_tuple, found)
 
     async def alist(
         self,
@@ -170,31 +171,31 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
         """Async twin of `list`."""
-        listing = listing_of(config, filter, before, limit)
+        listing = make_listing(config, filter, before, limit)
         while listing is not None:
-            found, listing = await self._async.run(self._ops.page(listing))
+            found, listing = await self._async.run(self._ops.list_page(listing))
             for stored in found:
-                yield tuple_of(stored)
+                yield make_tuple(stored)
 
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, Any]:
-        """What LangGraph makes the values of its delta channels from.
+        """Return the seeds and writes from which LangGraph makes the values of delta channels.
 
-        One round trip for each 500 ancestors. Called by LangGraph.
+        Called by LangGraph. One round trip for each 500 ancestors.
 
-        Example:
+        Examples:
             >>> config = {"configurable": {"thread_id": "docs"}}
             >>> saver.get_delta_channel_history(config=config, channels=["messages"])
             {'messages': {'writes': []}}
         """
-        return self._sync.run(self._ops.history(place_of(config), channels))
+        return self._sync.run(self._ops.delta_history(parse_config(config), channels))
 
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, Any]:
         """Async twin of `get_delta_channel_history`."""
-        return await self._async.run(self._ops.history(place_of(config), channels))
+        return await self._async.run(self._ops.delta_history(parse_config(config), channels))
 
     # Writing
 
@@ -205,12 +206,12 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """Store a checkpoint, as a child of the one that `config` names; returns its own config.
+        """Store a checkpoint as a child of the one that `config` names, and return its config.
 
-        One round trip, two if the thread was deleted, pruned or expired since the parent was
-        read. Values of channels that have no new version are not sent. Safe to repeat.
+        One round trip, two if the thread expired or was deleted or pruned since the parent was
+        read. Values of channels without a new version are not sent. Idempotent.
 
-        Example:
+        Examples:
             >>> from langgraph.checkpoint.base import empty_checkpoint
             >>> config = {"configurable": {"thread_id": "docs", "checkpoint_ns": ""}}
             >>> stored = saver.put(config, empty_checkpoint(), {"source": "input"}, {})
@@ -218,9 +219,9 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
             {'source': 'input'}
             >>> saver.delete_thread("docs")
         """
-        place, extended = place_of(config), get_checkpoint_metadata(config, metadata)
-        self._sync.run(self._ops.put(place, checkpoint, extended, new_versions))
-        return config_of(place._replace(checkpoint_id=checkpoint["id"]))
+        parent, extended = parse_config(config), get_checkpoint_metadata(config, metadata)
+        self._sync.run(self._ops.put(parent, checkpoint, extended, new_versions))
+        return make_config(parent._replace(checkpoint_id=checkpoint["id"]))
 
     async def aput(
         self,
@@ -230,9 +231,9 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Async twin of `put`."""
-        place, extended = place_of(config), get_checkpoint_metadata(config, metadata)
-        await self._async.run(self._ops.put(place, checkpoint, extended, new_versions))
-        return config_of(place._replace(checkpoint_id=checkpoint["id"]))
+        parent, extended = parse_config(config), get_checkpoint_metadata(config, metadata)
+        await self._async.run(self._ops.put(parent, checkpoint, extended, new_versions))
+        return make_config(parent._replace(checkpoint_id=checkpoint["id"]))
 
     def put_writes(
         self,
@@ -241,19 +242,19 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
         task_id: str,
         task_path: str = "",
     ) -> None:
-        """Store what a task wrote, beside the checkpoint that `config` names. One round trip.
+        """Store the writes of a task, pending at the checkpoint that `config` names.
 
-        Safe to repeat: a task's first writes stay, but for errors, interrupts and resumes,
-        where the last ones count. Raises `InvalidArgumentError` if `config` names no
+        One round trip. Idempotent: a task's first writes stay, except errors, interrupts and
+        resumes, of which the last stay. Raises `InvalidArgumentError` if `config` names no
         checkpoint: nothing would ever read the writes.
 
-        Example:
+        Examples:
             >>> config = {"configurable": {"thread_id": "docs", "checkpoint_id": "1"}}
             >>> saver.put_writes(config, [("messages", "hi")], task_id="task-1")
             >>> saver.delete_thread("docs")
         """
         if writes:
-            self._sync.run(self._write(config, writes, task_id, task_path))
+            self._sync.run(self._put_writes(config, writes, task_id, task_path))
 
     async def aput_writes(
         self,
@@ -264,19 +265,19 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
     ) -> None:
         """Async twin of `put_writes`."""
         if writes:
-            await self._async.run(self._write(config, writes, task_id, task_path))
+            await self._async.run(self._put_writes(config, writes, task_id, task_path))
 
-    def _write(
+    def _put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, path: str
     ) -> Op[None]:
-        place, task = checkpoint_place_of(config), text_of("task_id", task_id)
-        return self._ops.write(place, task, path, indexed(writes))
+        address, task = parse_checkpoint_config(config), parse_id("task_id", task_id)
+        return self._ops.put_writes(address, task, path, index_writes(writes))
 
     def get_next_version(self, current: Any, channel: None) -> Any:
-        """The version of a channel that follows `current`; no round trip.
+        """Return the version of a channel after `current`; no round trip.
 
-        Versions sort by number. What follows the number tells apart those that two branches of a
-        thread give to different values. Numbers, as other savers make them, stay numbers.
+        Versions sort by number. A random part follows, because two branches of a thread may give
+        the same number to different values. Versions of other savers that are numbers stay numbers.
         """
         if isinstance(current, (int, float)):
             return int(current) + 1 + secrets.randbits(32) / 2**32
@@ -286,74 +287,71 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
     # Whole threads
 
     def delete_thread(self, thread_id: str) -> None:
-        """Remove a thread. One round trip. Safe to repeat.
+        """Remove a thread. One round trip. Idempotent.
 
-        Example:
+        Examples:
             >>> saver.delete_thread("docs")
         """
-        self._sync.run(self._ops.delete(_thread_id(thread_id)))
+        self._sync.run(self._ops.delete(parse_id("thread_id", thread_id)))
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Async twin of `delete_thread`."""
-        await self._async.run(self._ops.delete(_thread_id(thread_id)))
+        await self._async.run(self._ops.delete(parse_id("thread_id", thread_id)))
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
-        """Remove the checkpoints that runs have stored, and their pending writes. Safe to repeat.
+        """Remove the checkpoints that runs have stored, and their pending writes. Idempotent.
 
         A run's checkpoints are those with its id as `run_id` in their metadata. LangGraph puts it
         there if the run's config has it under "metadata" or "configurable", and does not for
         `config["run_id"]` alone.
 
-        Looks at every thread, found by SCAN: one round trip for each 500 checkpoints of each, 2 s
-        for 10,000 short threads on a local link. To know a run's threads beforehand, every `put`
-        would have to write to a key in another slot of a cluster, at a round trip more. Values that
-        no checkpoint refers to any more are freed by the next `prune`.
+        Every thread is examined, found by SCAN: one round trip for each 500 checkpoints of each,
+        2 s for 10,000 short threads on a local link. An index of a run's threads would cost every
+        `put` a second round trip, to another slot of a cluster. The next `prune` of a thread frees
+        the values that no checkpoint refers to any more.
 
-        Example:
+        Examples:
             >>> saver.delete_for_runs(["run-1"])
         """
-        self._sync.run(self._ops.forget(_texts("run_id", run_ids)))
+        self._sync.run(self._ops.delete_for_runs(parse_ids("run_id", run_ids)))
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Async twin of `delete_for_runs`."""
-        await self._async.run(self._ops.forget(_texts("run_id", run_ids)))
+        await self._async.run(self._ops.delete_for_runs(parse_ids("run_id", run_ids)))
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy the checkpoints of a thread, and their pending writes, to another one.
 
-        Two round trips for each 50 checkpoints or megabyte, and one more. Safe to repeat: what
-        the other thread holds already stays.
+        Two round trips for each 50 checkpoints or megabyte, and one more. Idempotent: what the
+        other thread holds already stays.
 
-        Example:
+        Examples:
             >>> saver.copy_thread("docs", "docs-copy")
         """
-        self._sync.run(self._ops.copy(*map(_thread_id, (source_thread_id, target_thread_id))))
+        source, target = parse_ids("thread_id", (source_thread_id, target_thread_id))
+        self._sync.run(self._ops.copy(source, target))
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Async twin of `copy_thread`."""
-        await self._async.run(
-            self._ops.copy(*map(_thread_id, (source_thread_id, target_thread_id)))
-        )
+        source, target = parse_ids("thread_id", (source_thread_id, target_thread_id))
+        await self._async.run(self._ops.copy(source, target))
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
-        """Keep the newest checkpoint of each namespace of some threads, or ("delete") nothing.
+        """Remove all but the newest checkpoint of each namespace, or with "delete" whole threads.
 
-        One round trip a thread, at a cost that depends on what is kept alone. Ancestors that the
+        One round trip a thread, at a cost that depends only on what is kept. Ancestors that the
         newest checkpoint needs for its delta channels are kept too. Does not renew `ttl`.
 
-        Example:
+        Examples:
             >>> saver.prune(["docs"])
         """
-        self._sync.run(self._ops.prune(_texts("thread_id", thread_ids), strategy))
+        self._sync.run(self._ops.prune(parse_ids("thread_id", thread_ids), strategy))
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Async twin of `prune`."""
-        await self._async.run(self._ops.prune(_texts("thread_id", thread_ids), strategy))
+        await self._async.run(self._ops.prune(parse_ids("thread_id", thread_ids), strategy))
 
     @property
     def _ops(self) -> CheckpointOps:
+        # Made anew for each call: LangGraph copies savers and gives the copy another `serde`.
         return CheckpointOps(self._key_prefix, self.serde, self._ttl_ms, self._refresh_on_read)
-
-
-def _texts(name: str, values: Sequence[Any]) -> list[str]:
-    return [text_of(name, value) for value in iterable_not_str(f"{name}s", values)]

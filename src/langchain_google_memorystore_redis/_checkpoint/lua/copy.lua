@@ -1,8 +1,8 @@
--- Adds a page of a copy of a thread; what is there already stays.
+-- Adds a page of another thread's fields; those that exist already stay.
 -- KEYS[1]  the thread's index
 -- KEYS[2]  the thread's data
 -- ARGV[1]  time to live in milliseconds, 0 for none
--- ARGV[2]... fields and what they hold
+-- ARGV[2]... fields and their values
 -- Returns nothing.
 local ttl = ARGV[1]
 for i = 2, #ARGV, 2 do
@@ -10,5 +10,8 @@ for i = 2, #ARGV, 2 do
   local kind = string.sub(ARGV[i], 1, 1)
   if kind == 'c' or kind == 'w' then redis.call('ZADD', KEYS[1], 0, ARGV[i]) end
 end
-for i = 1, ttl == '0' and 0 or 2 do redis.call('PEXPIRE', KEYS[i], ttl) end
+if ttl ~= '0' then
+  redis.call('PEXPIRE', KEYS[1], ttl)
+  redis.call('PEXPIRE', KEYS[2], ttl)
+end
 return false
