@@ -41,6 +41,14 @@ PURE_ROLES = r"(operations\w*|pages|delta|keys|formats|origins|codec|configs)"
 PURE_LANGCHAIN = ("langchain_core.messages", "langchain_core.documents", "langchain_core.outputs")
 
 QUIRKS = {
+    ("_connect/client", "redis-py<6"),
+    ("_connect/client", "redis-py<6.2"),
+    ("_connect/client", "redis-py<8"),
+    ("_connect/client", "redis-py<=8.1"),
+    ("_connect/connect", "redis-py<6"),
+    ("_connect/iam", "redis-py<=8.1"),
+    ("_connect/retry", "redis-py<8"),
+    ("_connect/retry", "redis-py<=8.1"),
     ("_redis/lua/_report_errors", "redis<7"),
     ("_redis/replies", "redis<6"),
     ("_redis/runners", "redis-py<=8.1"),

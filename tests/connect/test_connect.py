@@ -465,7 +465,7 @@ async def test_an_outage_is_reported_after_four_pauses(
         with pytest.raises(redis.ConnectionError):  # opening a connection
             await done(client.ping())
         assert pauses == [1, 2, 3, 4]
-        assert caplog.text.count("A try failed: Connection") == 5
+        assert caplog.text.count("Attempt failed: Connection") == 5
     await done(client.ping())
     pauses.clear()
     with proxy.refusing():

@@ -209,7 +209,7 @@ def test_a_folder_whose_holder_does_not_answer_is_refused(
     no_server: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     no_server.setenv("MEMORYSTORE_EMBEDDED_DIR", str(tmp_path))
-    no_server.setattr(embedded, "_PATIENCE", 0.1)
+    no_server.setattr(embedded, "_START_TIMEOUT", 0.1)
     (tmp_path / "server.json").write_text('{"port": 1, "pid": 1}')  # of an earlier one
     with (tmp_path / "server.lock").open("a") as held:
         assert keeper.try_lock(held)

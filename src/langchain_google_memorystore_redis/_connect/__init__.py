@@ -1,1 +1,1 @@
-"""Makes clients that suit Memorystore, and servers to connect them to."""
+"""Connections: clients set up for Memorystore, and embedded servers."""

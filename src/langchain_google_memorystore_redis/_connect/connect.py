@@ -1,9 +1,8 @@
 """`connect()`: a redis-py client set up right for Memorystore, or for an embedded server.
 
-Strategy: everything is settled first, blocking, as plain options (where the server is, TLS,
-credentials, whether it is a cluster); only then is a client made of them, the blocking and the
-asyncio one by the same lines. How redis-py is told is for `endpoint.py` to know, how a token is
-had for `iam.py`, how a server is started for `embedded.py`.
+Strategy: the arguments are first resolved, by blocking code, to plain options: address, TLS,
+credentials, cluster or not. Only then is a client made from them, blocking or asyncio by the same
+lines. `client.py` knows redis-py's classes, `iam.py` fetches tokens, `embedded.py` starts a server.
 """
 
 from __future__ import annotations
@@ -20,14 +19,22 @@ import redis
 import redis.asyncio
 from redis.connection import parse_url
 
-from langchain_google_memorystore_redis._connect.client import ALWAYS, Endpoint
+from langchain_google_memorystore_redis._connect.client import DEFAULT_OPTIONS, ServerOptions
 from langchain_google_memorystore_redis._redis.arguments import boolean
 from langchain_google_memorystore_redis.errors import ArgumentTypeError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
-_PLACES = {"host", "port", "path", "unix_socket_path", "startup_nodes", "url", "connection_pool"}
+_ADDRESS_OPTIONS = {
+    "host",
+    "port",
+    "path",
+    "unix_socket_path",
+    "startup_nodes",
+    "url",
+    "connection_pool",
+}
 
 
 def connect(
@@ -39,56 +46,60 @@ def connect(
     asyncio: bool = False,
     **redis_py_options: Any,
 ) -> Any:
-    """A client of redis-py that suits Memorystore for Redis, Redis Cluster or Valkey.
+    """Return a client of redis-py set up for Memorystore for Redis, Redis Cluster or Valkey.
 
     Args:
         url_or_endpoint: `host`, `host:port`, or a `redis://` or `rediss://` (TLS) URL. None
-            takes the environment variable REDIS_URL, and if that is not set, an embedded
+            takes the environment variable REDIS_URL, or if that is not set, an embedded
             Valkey (extra `embedded`): shared by all connections of this process, or, if
-            MEMORYSTORE_EMBEDDED_DIR names a folder, by all processes that name it; there its
-            data is kept. It stops when the last process that uses it has ended.
-        cluster: True gives a `RedisCluster`, for Memorystore for Redis Cluster and for Valkey
-            with cluster mode: give the discovery endpoint. False gives a `Redis`. None asks the
-            server, by CLUSTER SLOTS; a user who may not run that could not use a `RedisCluster`
-            either and is given a `Redis`.
+            MEMORYSTORE_EMBEDDED_DIR names a folder, by all processes that name the same; its data
+            is kept there. It stops when the last process that uses it has ended.
+        cluster: True returns a `RedisCluster`, for Memorystore for Redis Cluster and for Valkey
+            with cluster mode: give the discovery endpoint. False returns a `Redis`. None asks the
+            server, by CLUSTER SLOTS; a user without permission to run that could not use a
+            `RedisCluster` either, and gets a `Redis`.
         iam: True logs in with IAM, as the user `username` ("default" if not given), with the
             application's default Google credentials (extra `gcp`); or give credentials of
-            google-auth. A token is fetched once for all connections and again before it
-            expires. It is sent only over TLS, unless `ssl=False` says that it may go in clear.
+            google-auth. A token is fetched once for all connections, and again before it
+            expires. It is sent only over TLS, unless `ssl=False` permits plain text.
         ca_certs: the certificate authorities to trust, which turns TLS on for a bare endpoint: a
-            file, PEM text, or a list of PEM texts as Google's API gives them. All of them are
-            trusted; give all, since the server moves to the newest one some day. A blocking client
-            reads a file again for each connection.
-        asyncio: give a `redis.asyncio` client. Settling `cluster=None` or starting the embedded
-            server blocks all the same: in a running loop await `aconnect`.
+            file, PEM text, or a list of PEM texts as Google's API returns them. Give all of them,
+            because the server will change to the newest one. A blocking client reads a file again
+            for each connection.
+        asyncio: return a `redis.asyncio` client. Asking the server (`cluster=None`) or starting
+            the embedded one still blocks: in a running loop await `aconnect`.
         redis_py_options: any other option of the client, such as `password` (the AUTH string),
             `username`, `decode_responses`, `max_connections`, `ssl_check_hostname=False` (if the
             server's certificate does not name the address you use), `ssl_certfile`, `protocol`.
-            A URL's own options win.
+            Options in the URL take precedence.
 
-    What differs from redis-py's defaults: RESP2; 5 seconds for a reply and for connecting; what
-    fails is tried four times more with jittered, growing pauses, so a server that refuses is
-    reported after some 2 seconds and one that is silent after 27, but a wrong password at once;
-    after a failover that leaves a connection on a read-only server, it is opened anew and the
-    command repeated. A pool opens at most 50 connections (`max_connections`) and lets a caller
-    wait up to 20 seconds (`timeout`) for a free one. In a cluster it is 100 a node, and one more
-    is a `MaxConnectionsError`; the topology is asked of the discovery endpoint only, and shards
-    that are away leave the others usable; while one fails over, commands to it may raise a
-    `ConnectionError`.
+    Defaults that differ from redis-py's:
+
+    - RESP2, and timeouts of 5 seconds for a reply and for connecting.
+    - Four retries, with jittered, growing pauses: a server that refuses connections is reported
+      after some 2 seconds, a silent one after 27, a wrong password at once. After a failover that
+      leaves a connection on a read-only server, it is reopened and the command sent again.
+    - At most 50 connections a pool (`max_connections`); a caller waits up to 20 seconds
+      (`timeout`) for a free one.
+    - In a cluster at most 100 connections a node; one more raises a `MaxConnectionsError`. Only
+      the discovery endpoint is asked for the topology. Unreachable shards leave the others usable;
+      commands to a shard that fails over may raise a `ConnectionError`.
 
     With `cluster` given, `Redis` and asyncio clients send nothing yet; otherwise one connection
-    is opened and closed: 1 round trip, and 1 for logging in. Raises `InvalidArgumentError` for
+    is opened and closed: 1 round trip, and 1 to log in. Raises `InvalidArgumentError` for
     settings that contradict each other, `MissingExtraError`, `EmbeddedServerError`,
-    `CredentialsError`, and redis-py's own errors if the server cannot be reached. `close()` it.
+    `CredentialsError`, and redis-py's own errors if the server cannot be reached. Close the
+    client after use.
 
-    Example:
+    Examples:
         >>> client = connect(url)
         >>> client.ping()
         True
         >>> client.close()
     """
     library = redis.asyncio if boolean("asyncio", asyncio) else redis
-    return _settle(url_or_endpoint, cluster, iam, ca_certs, redis_py_options).client(library)
+    server = _resolve(url_or_endpoint, cluster, iam, ca_certs, redis_py_options)
+    return server.make_client(library)
 
 
 async def aconnect(
@@ -99,9 +110,11 @@ async def aconnect(
     ca_certs: str | os.PathLike[str] | Sequence[str] | None = None,
     **redis_py_options: Any,
 ) -> Any:
-    """`connect(..., asyncio=True)` that does not block the loop, and opens a cluster's client.
+    """Return the client of `connect(..., asyncio=True)` without blocking the loop.
 
-    Example:
+    A cluster's client is initialised too.
+
+    Examples:
         >>> async def main():
         ...     client = await aconnect(url)
         ...     pong = await client.ping()
@@ -111,22 +124,22 @@ async def aconnect(
         >>> asyncio.run(main())
         True
     """
-    endpoint = await to_thread(_settle, url_or_endpoint, cluster, iam, ca_certs, redis_py_options)
-    client = endpoint.client(redis.asyncio)
-    if endpoint.cluster:
+    server = await to_thread(_resolve, url_or_endpoint, cluster, iam, ca_certs, redis_py_options)
+    client = server.make_client(redis.asyncio)
+    if server.cluster:
         await client.initialize()
     return client
 
 
-def _settle(
+def _resolve(
     address: str | None,
     cluster: bool | None,
     iam: bool | Credentials,
     ca_certs: str | os.PathLike[str] | Sequence[str] | None,
     given: dict[str, Any],
-) -> Endpoint:
-    if misplaced := sorted(_PLACES & given.keys()):
-        raise InvalidArgumentError(misplaced[0], "is not taken: pass url_or_endpoint instead")
+) -> ServerOptions:
+    if misplaced := sorted(_ADDRESS_OPTIONS & given.keys()):
+        raise InvalidArgumentError(misplaced[0], "is not accepted: give url_or_endpoint instead")
     if cluster is not None:
         boolean("cluster", cluster)
     if not (isinstance(iam, bool) or hasattr(iam, "refresh")):
@@ -140,23 +153,23 @@ def _settle(
             raise InvalidArgumentError(
                 "url_or_endpoint",
                 "is not given, and REDIS_URL and MEMORYSTORE_EMBEDDED_DIR are both set: "
-                "unset the one that you do not mean",
+                "unset one of them",
             )
         if not address:
-            return _settle_embedded(folder, cluster or iam or ca_certs is not None, given)
-    scheme, place = _locate(address)
-    options = {**ALWAYS, **given, **place}
-    tls = _settle_tls(scheme, ca_certs, options, iam=bool(iam))
+            return _resolve_embedded(folder, cluster or iam or ca_certs is not None, given)
+    scheme, address_options = _parse_address(address)
+    options = {**DEFAULT_OPTIONS, **given, **address_options}
+    tls = _resolve_tls(scheme, ca_certs, options, iam=bool(iam))
     if iam:
-        _settle_iam(iam, options)
+        _resolve_iam(iam, options)
     if cluster is None:
-        cluster = Endpoint(tls, options, cluster=False).ask_whether_cluster()
+        cluster = ServerOptions(tls, options, cluster=False).is_cluster()
     if cluster and options.pop("db", 0) != 0:
         raise InvalidArgumentError("db", "must be 0: a cluster has no other database")
-    return Endpoint(tls, options, cluster)
+    return ServerOptions(tls, options, cluster)
 
 
-def _settle_embedded(folder: str | None, remote: object, given: dict[str, Any]) -> Endpoint:
+def _resolve_embedded(folder: str | None, remote: object, given: dict[str, Any]) -> ServerOptions:
     if remote:
         raise InvalidArgumentError(
             "url_or_endpoint",
@@ -167,72 +180,75 @@ def _settle_embedded(folder: str | None, remote: object, given: dict[str, Any]) 
     )
 
     port = embedded_port(folder)
-    options = {**ALWAYS, **given, "host": "127.0.0.1", "port": port}
-    return Endpoint(tls=False, options=options, cluster=False)
+    options = {**DEFAULT_OPTIONS, **given, "host": "127.0.0.1", "port": port}
+    return ServerOptions(tls=False, options=options, cluster=False)
 
 
-def _locate(address: str) -> tuple[str | None, dict[str, Any]]:
-    """The scheme of a URL (None: a bare endpoint) and the options it holds."""
+def _parse_address(address: str) -> tuple[str | None, dict[str, Any]]:
+    """Return the scheme of a URL, None for a bare endpoint, and the options in it."""
     if not isinstance(address, str):
         raise ArgumentTypeError("url_or_endpoint", f"must be a str, not {type(address).__name__}")
     scheme = address.partition("://")[0] if "://" in address else None
     try:
         url = address if scheme else f"redis://{address}"
-        found: dict[str, Any] = dict(parse_url(url))  # type: ignore[no-untyped-call]
+        options: dict[str, Any] = dict(parse_url(url))  # type: ignore[no-untyped-call]
         parts = urlsplit(url)
-        if "host" not in found or (scheme is None and parts.path):
+        if "host" not in options or (scheme is None and parts.path):
             raise ValueError
     except ValueError:
-        # Neither the address nor the cause: both may hold the password, or a piece of it.
+        # Without the address and the cause: both may hold the password, or a piece of it.
         raise InvalidArgumentError(
             "url_or_endpoint",
             "must be host, host:port, redis://[user:password@]host:port, or rediss://... "
-            "for TLS; percent-encode what is special in a password, and put an IPv6 "
+            "for TLS; percent-encode special characters of a password, and put an IPv6 "
             "address in [brackets]",
         ) from None
-    # What redis-py takes for nothing given.
+    # redis-py ignores a port of 0 and a path that is no number.
     if parts.port == 0:
-        raise InvalidArgumentError("url_or_endpoint", "says port 0: give the port, usually 6379")
+        raise InvalidArgumentError("url_or_endpoint", "has port 0: give the port, usually 6379")
     if not re.fullmatch("/?[0-9]*/?", parts.path):
         raise InvalidArgumentError(
             "url_or_endpoint",
-            "has a path that is no database: end the URL in a number, as /0, or in none",
+            "has a path that is no database: end the URL with a number, such as /0, or no path",
         )
-    found.pop("connection_class", None)
-    return scheme, found
+    options.pop("connection_class", None)
+    return scheme, options
 
 
-def _settle_tls(
+def _resolve_tls(
     scheme: str | None,
     ca_certs: str | os.PathLike[str] | Sequence[str] | None,
     options: dict[str, Any],
     *,
     iam: bool,
 ) -> bool:
-    wanted: bool | None = options.pop("ssl", None)
-    if wanted is None and ca_certs is not None:
-        wanted = True
-    if scheme == "rediss" and wanted is False:
-        raise InvalidArgumentError("ssl", "is False, but the URL says rediss://")
-    if scheme == "redis" and wanted:
+    """Return True if the connection is to use TLS, and add its settings to `options`."""
+    ssl_option: bool | None = options.pop("ssl", None)
+    if ssl_option is None and ca_certs is not None:
+        ssl_option = True
+    if scheme == "rediss" and ssl_option is False:
+        raise InvalidArgumentError("ssl", "is False, but the URL begins with rediss://")
+    if scheme == "redis" and ssl_option:
         raise InvalidArgumentError(
-            "url_or_endpoint", "says redis://, without TLS: write rediss:// or no scheme"
+            "url_or_endpoint", "begins with redis://, without TLS: use rediss:// or no scheme"
         )
-    if scheme == "rediss" or wanted:
-        options.setdefault("ssl_check_hostname", True)  # redis-py 5: off
+    if scheme == "rediss" or ssl_option:
+        # QUIRK(redis-py<6): off by default. Remove when redis-py 6 is the oldest.
+        options.setdefault("ssl_check_hostname", True)
         if ca_certs is not None:
-            options.update(_trust(ca_certs))
+            options.update(_ca_options(ca_certs))
         return True
-    if iam and wanted is not False:
+    if iam and ssl_option is not False:
         raise InvalidArgumentError(
             "iam",
-            "sends a token that is good for more than this server, and this connection is not "
-            "encrypted: give ca_certs or a rediss:// URL, or ssl=False if it may go in clear",
+            "sends a token that gives access to more than this server, and this connection is "
+            "not encrypted: give ca_certs or a rediss:// URL, or ssl=False to permit plain text",
         )
     return False
 
 
-def _trust(ca_certs: str | os.PathLike[str] | Sequence[str]) -> dict[str, str]:
+def _ca_options(ca_certs: str | os.PathLike[str] | Sequence[str]) -> dict[str, str]:
+    """Return the option of redis-py for these authorities, which are loaded once to check them."""
     try:
         if isinstance(ca_certs, (str, os.PathLike)):
             text = os.fspath(ca_certs)
@@ -243,7 +259,7 @@ def _trust(ca_certs: str | os.PathLike[str] | Sequence[str]) -> dict[str, str]:
         raise ArgumentTypeError(
             "ca_certs", f"must be a path, PEM text or a list of PEM texts, all of them str: {error}"
         ) from error
-    if not text.strip():  # which ssl and redis-py would take for none given
+    if not text.strip():  # ssl and redis-py would ignore it
         raise InvalidArgumentError("ca_certs", "is empty: give the authorities, or leave it out")
     try:
         if name == "ssl_ca_data":
@@ -251,12 +267,13 @@ def _trust(ca_certs: str | os.PathLike[str] | Sequence[str]) -> dict[str, str]:
         else:
             ssl.create_default_context(cafile=text)
     except OSError as error:  # an ssl.SSLError too
-        where = "text" if name == "ssl_ca_data" else repr(text)
-        raise InvalidArgumentError("ca_certs", f"({where}) cannot be used: {error}") from error
+        source = "text" if name == "ssl_ca_data" else repr(text)
+        raise InvalidArgumentError("ca_certs", f"({source}) cannot be used: {error}") from error
     return {name: text}
 
 
-def _settle_iam(iam: Credentials | Literal[True], options: dict[str, Any]) -> None:
+def _resolve_iam(iam: Credentials | Literal[True], options: dict[str, Any]) -> None:
+    """Add a provider of IAM tokens to `options`."""
     for name in ("password", "credential_provider"):
         if options.get(name) is not None:
             raise InvalidArgumentError(name, "cannot be used together with iam")

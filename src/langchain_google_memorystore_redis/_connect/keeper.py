@@ -1,9 +1,9 @@
-"""The process that runs an embedded server until the last process that uses it has ended.
+"""Process that runs an embedded server until the last process that uses it has ended.
 
-Strategy: a script of the standard library alone, started by `embedded.py`, which also uses its
-functions. Its standard input is the folder's `server.lock`, locked; the server inherits it, so
-the lock lasts as long as either lives, whoever is killed. Its output is the port, once the server
-answers, or the reason why there is none.
+Strategy: a script that needs only the standard library, started by `embedded.py`, which also
+imports its functions. Its standard input is the folder's `server.lock`, locked; the server inherits
+it, so the lock lasts as long as either lives, whichever is killed. Its output is the port once the
+server answers, or the reason of a failure.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import IO
 
 _HOST = "127.0.0.1"
-_PATIENCE = 30.0  # seconds for the server to answer
+_START_TIMEOUT = 30.0
+"""Time for the server to answer."""
 
 
 def lock(file: IO[str] | int, *, shared: bool = False) -> None:
@@ -31,7 +32,7 @@ def lock(file: IO[str] | int, *, shared: bool = False) -> None:
 
 
 def try_lock(file: IO[str]) -> bool:
-    """Lock a file for this process alone, unless another has it."""
+    """Lock a file for this process alone; returns False, without waiting, if another holds it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -40,41 +41,41 @@ def try_lock(file: IO[str]) -> bool:
 
 
 def process_id(port: int) -> int | None:
-    """Which process the server on a port says it is; None if none answers within a second."""
-    answer = b""
+    """Return the process id that the server on a port reports; None without a reply in 1 second."""
+    reply = b""
     try:
         with socket.create_connection((_HOST, port), timeout=1) as connection:
             connection.sendall(b"INFO server\r\n")
-            while not (found := re.search(rb"process_id:(\d+)\r", answer)):
+            while not (found := re.search(rb"process_id:(\d+)\r", reply)):
                 if not (more := connection.recv(4096)):
                     return None
-                answer += more
+                reply += more
     except OSError:
         return None
     return int(found[1])
 
 
 def run(binary: str, folder: Path, *, temporary: bool) -> None:
-    """Start the server, say its port, and stop it when its last user has ended."""
+    """Start the server, print its port, and stop it when its last user has ended."""
     server, port = _start(binary, folder, keep=not temporary)
     record = folder / "server.json"
-    fresh = folder / "server.json.new"
-    fresh.write_text(json.dumps({"port": port, "pid": server.pid}))
-    fresh.replace(record)
+    new_record = folder / "server.json.new"
+    new_record.write_text(json.dumps({"port": port, "pid": server.pid}))
+    new_record.replace(record)
     os.write(1, b"%d\n" % port)
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)  # closes it: who reads it knows then that this was all
-    os.dup2(quiet, 2)
-    with (folder / "users.lock").open("a") as users:
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)  # closes the output, so that the reader does not wait for more
+    os.dup2(devnull, 2)
+    with (folder / "users.lock").open("a") as users_lock:
 
-        def stop_after_last() -> None:
-            lock(users)
+        def stop_after_last_user() -> None:
+            lock(users_lock)
             server.terminate()
 
-        threading.Thread(target=stop_after_last, daemon=True).start()
+        threading.Thread(target=stop_after_last_user, daemon=True).start()
         server.wait()
         record.unlink(missing_ok=True)
-        if temporary and try_lock(users):  # not if the server ended under its users
+        if temporary and try_lock(users_lock):  # no process uses the folder any more
             shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)  # the thread may still be waiting
 
@@ -82,8 +83,8 @@ def run(binary: str, folder: Path, *, temporary: bool) -> None:
 def _start(binary: str, folder: Path, *, keep: bool) -> tuple[subprocess.Popen[bytes], int]:
     log = folder / "server.log"
     log.unlink(missing_ok=True)
-    patience = time.monotonic() + _PATIENCE
-    for _ in range(5):  # someone may take the port before the server does
+    deadline = time.monotonic() + _START_TIMEOUT
+    for _ in range(5):  # another program may take the port before the server does
         port = _free_port()
         options = {
             "bind": _HOST,
@@ -94,18 +95,18 @@ def _start(binary: str, folder: Path, *, keep: bool) -> tuple[subprocess.Popen[b
             "appendonly": "yes" if keep else "no",
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-        server = subprocess.Popen(  # noqa: S603  (our own words)
+        server = subprocess.Popen(  # noqa: S603  (no input of others)
             [binary, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
-        while server.poll() is None and time.monotonic() < patience:
+        while server.poll() is None and time.monotonic() < deadline:
             if process_id(port) == server.pid:
                 return server, port
             time.sleep(0.01)
         server.kill()
-        said = server.communicate()[0].decode(errors="replace")
+        output = server.communicate()[0].decode(errors="replace")
     if log.exists():
-        said += log.read_text(errors="replace")
-    sys.exit(f"the server does not start:\n{said[-1000:]}")
+        output += log.read_text(errors="replace")
+    sys.exit(f"the server does not start:\n{output[-1000:]}")
 
 
 def _free_port() -> int:

@@ -1,9 +1,8 @@
-"""How often a failed command or connection is tried again, and after what pause.
+"""Retries of failed commands and connections.
 
-Strategy: one loop. redis-py retries a command, and within each of these tries the opening of the
-connection, with the same setting: four tries more become 24, and a server that has gone silent
-is reported after two minutes. Here the inner loop leaves its errors to the outer one. redis-py
-gives each connection a copy of the object, and a connection serves one command at a time.
+Strategy: one loop of retries. redis-py retries a command and, inside each try, the opening of the
+connection; here the inner loop leaves its errors to the outer one. redis-py gives each connection a
+copy of the object, and a connection serves one command at a time, so that it may hold state.
 """
 
 from __future__ import annotations
@@ -18,63 +17,68 @@ from redis.backoff import EqualJitterBackoff
 from redis.retry import Retry as RedisRetry
 
 _logger = logging.getLogger("langchain_google_memorystore_redis")
-TRIES_MORE = 4
-# redis-py before 8 opens a connection once, unless the operating system's own errors are listed.
-_ERRORS = (redis.ConnectionError, redis.TimeoutError, OSError)
+
+MAX_RETRIES = 4
+
+# QUIRK(redis-py<8): the opening of a connection is not retried unless the operating system's own
+# errors are listed. Remove when redis-py 8 is the oldest: then OSError is not needed.
+_RETRYABLE_ERRORS = (redis.ConnectionError, redis.TimeoutError, OSError)
 
 
-def backoff() -> EqualJitterBackoff:
-    """Pauses of up to 0.2, 0.4, 0.8 and 1.6 seconds, each at least half of that."""
+def make_backoff() -> EqualJitterBackoff:
+    """Return pauses of up to 0.2, 0.4, 0.8 and 1.6 seconds, each at least half of that."""
     return EqualJitterBackoff(cap=2, base=0.1)
 
 
 class Retry(RedisRetry):
-    """For the connections of a blocking client."""
+    """Retries of a blocking client's connections."""
 
     def __init__(self) -> None:
-        super().__init__(backoff(), TRIES_MORE, _ERRORS)
-        self._inside = False
+        super().__init__(make_backoff(), MAX_RETRIES, _RETRYABLE_ERRORS)
+        self._is_retrying = False
 
     def call_with_retry(self, do: Any, fail: Any, *args: Any, **kwargs: Any) -> Any:
-        """Run `do` until it succeeds; once, if it is part of something that is being retried."""
-        if self._inside:
+        """Run `do` until it succeeds; once if it is part of something that is being retried."""
+        # QUIRK(redis-py<=8.1): both loops use the same object, so 4 retries would be 24, and a
+        # silent server would be reported after two minutes. Remove when only one loop is left.
+        if self._is_retrying:
             return do()
-        self._inside = True
+        self._is_retrying = True
         try:
-            return super().call_with_retry(do, _told(fail), *args, **kwargs)
+            return super().call_with_retry(do, _log_failure(fail), *args, **kwargs)
         finally:
-            self._inside = False
+            self._is_retrying = False
 
 
 class AsyncRetry(RedisAsyncRetry):
-    """For the connections of an asyncio client."""
+    """Retries of an asyncio client's connections."""
 
     def __init__(self) -> None:
-        # Its annotation admits no OSError, which it takes as well as the blocking one.
-        super().__init__(backoff(), TRIES_MORE, _ERRORS)  # type: ignore[arg-type]
-        self._inside = False
+        # It takes an OSError as the blocking class does, but its annotation does not say so.
+        super().__init__(make_backoff(), MAX_RETRIES, _RETRYABLE_ERRORS)  # type: ignore[arg-type]
+        self._is_retrying = False
 
     async def call_with_retry(self, do: Any, fail: Any, *args: Any, **kwargs: Any) -> Any:
         """Async twin of `Retry.call_with_retry`."""
-        if self._inside:
+        if self._is_retrying:
             return await do()
-        self._inside = True
+        self._is_retrying = True
         try:
-            return await super().call_with_retry(do, _told(fail), *args, **kwargs)
+            return await super().call_with_retry(do, _log_failure(fail), *args, **kwargs)
         finally:
-            self._inside = False
+            self._is_retrying = False
 
 
-def _told(fail: Callable[..., Any]) -> Callable[..., Any]:
-    """`fail`, which may be a coroutine function, after the log has been told of the error.
+def _log_failure(fail: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `fail`, which may be a coroutine function, preceded by a log message.
 
-    Ends the trying when the server does not know the user or the password: it will not, either.
+    A wrong user or password is raised at once: no retry would succeed.
     """
 
-    def tell(error: Exception, *failures: int) -> Any:
-        _logger.warning("A try failed: %s: %s", type(error).__name__, error)
+    def log_and_fail(error: Exception, *failures: int) -> Any:
+        _logger.warning("Attempt failed: %s: %s", type(error).__name__, error)
         if isinstance(error, redis.AuthenticationError):
             raise error
         return fail(error, *failures)
 
-    return tell
+    return log_and_fail
