@@ -54,7 +54,7 @@ PRIMARIES = Primaries()
 """The only instance; costs no round trip."""
 
 Step: TypeAlias = Op[Any] | tuple[Op[Any], ...] | Primaries
-"""One operation, or several sent as one pipeline: one round trip either way."""
+"""An operation, or several sent as one pipeline: one round trip either way."""
 
 Flow: TypeAlias = Generator[Step, Any, T]
 """Steps of an operation that takes several round trips; returns the operation's answer."""
