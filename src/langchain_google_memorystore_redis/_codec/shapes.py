@@ -32,7 +32,6 @@ from langchain_core.messages import (
 from pydantic.fields import FieldInfo
 
 from langchain_google_memorystore_redis._codec.model_parts import (
-    FieldNames,
     new,
     set_extra,
     set_fields_set,
@@ -109,7 +108,7 @@ class Shape:
             gc=False,
         )
         self.parse = msgspec.json.Decoder(self.fields).decode
-        self._names = FieldNames(cls.model_fields)
+        self._names = frozenset(cls.model_fields)
         self._defaults = {
             name: field.get_default(call_default_factory=True, validated_data={})
             for name, field in cls.model_fields.items()
@@ -155,7 +154,7 @@ class Shape:
         message = new(self.cls)
         set_values(message, values)
         # As if all had been given, as LangChain's own messages_from_dict has it.
-        set_fields_set(message, {*self._names, *extra} if extra else self._names)
+        set_fields_set(message, {*values, *extra} if extra else set(values))
         set_extra(message, extra or {})
         set_private(message, None)
         return message

@@ -20,7 +20,6 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from langchain_google_memorystore_redis._codec.model_parts import (
-    FieldNames,
     new,
     set_extra,
     set_fields_set,
@@ -38,7 +37,7 @@ class Frozen:
     classes: list[type[BaseMessage]]
     values: list[dict[str, Any]]
     """The attributes of each message, None where one is a list or a dict."""
-    fields_set: list[FieldNames | frozenset[str]]
+    fields_set: list[frozenset[str]]
     places: dict[str, array[int]]
     """By the name of such an attribute: which messages have it."""
     rest: bytes
@@ -83,17 +82,10 @@ def _size_of_texts(values: Iterable[dict[str, Any]]) -> int:
     return sum(getsizeof(value) for value in each if type(value) is str)
 
 
-def _fields_set(messages: Iterable[BaseMessage]) -> list[FieldNames | frozenset[str]]:
-    once: dict[frozenset[str], frozenset[str]] = {}  # there are few different ones
-    found: list[FieldNames | frozenset[str]] = []
-    for message in messages:
-        names = message.__pydantic_fields_set__
-        if type(names) is FieldNames:
-            found.append(names)
-        else:
-            own = frozenset(names)
-            found.append(once.setdefault(own, own))
-    return found
+def _fields_set(messages: Iterable[BaseMessage]) -> list[frozenset[str]]:
+    once: dict[frozenset[str], frozenset[str]] = {}  # few differ: messages share the equal ones
+    names = (frozenset(message.__pydantic_fields_set__) for message in messages)
+    return [once.setdefault(each, each) for each in names]
 
 
 def thaw(frozen: Frozen) -> list[BaseMessage]:
@@ -107,10 +99,9 @@ def thaw(frozen: Frozen) -> list[BaseMessage]:
     extras: list[dict[str, Any]] = [{} for _ in messages]
     for index, fields in extra.items():
         extras[index] = fields
-    names = [one if type(one) is FieldNames else set(one) for one in frozen.fields_set]
     for pairs in (
         map(set_values, messages, values),
-        map(set_fields_set, messages, names),
+        map(set_fields_set, messages, map(set, frozen.fields_set)),
         map(set_extra, messages, extras),
         map(set_private, messages, repeat(None)),
     ):
