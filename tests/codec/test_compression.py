@@ -25,13 +25,13 @@ from langchain_google_memorystore_redis import (
 )
 from langchain_google_memorystore_redis._codec import compression
 from langchain_google_memorystore_redis._codec.compression import (
-    MOST_BYTES,
-    compressed,
-    expanded,
-    framed,
+    MAX_BYTES,
+    compress_element,
+    compress_if_smaller,
+    expand_element,
 )
 from langchain_google_memorystore_redis._codec.decode import UndecodableError, decode
-from langchain_google_memorystore_redis._codec.encode import encode, ending
+from langchain_google_memorystore_redis._codec.encode import element_tail, encode
 from tests.faults import DROP_REPLY, Proxy
 from tests.plugins.clients import Target
 from tests.plugins.doors import Door
@@ -64,7 +64,7 @@ def conversation() -> list[BaseMessage]:
 
 
 def element(message: BaseMessage) -> bytes:
-    return encode(message, 0, ending(b"Zm9vYmFyYmF6", 1_795_503_209_908))
+    return encode(message, 0, element_tail(b"Zm9vYmFyYmF6", 1_795_503_209_908))
 
 
 def with_frame(frame: bytes) -> bytes:
@@ -77,7 +77,7 @@ async def test_a_compressed_session_is_one_like_any_other(door: Door, raw: Any) 
     await history.add_messages(conversation())
     key = f"{door.prefix}small"
     plain, small = raw.lrange(f"{door.prefix}plain", 0, -1), raw.lrange(key, 0, -1)
-    rows = [json.loads(expanded(each)) for each in small]
+    rows = [json.loads(expand_element(each)) for each in small]
     assert {MAGIC in each for each in small} == {True, False}
     for each, row, before in zip(small, rows, plain, strict=True):
         assert each.split(b",")[0] == before.split(b",")[0]
@@ -148,13 +148,13 @@ def test_repeating_an_append_stores_it_once_whatever_the_setting(
 
 def test_what_a_frame_does_not_make_smaller_stays_as_it_is() -> None:
     for message in (HumanMessage("hi"), HumanMessage("x" * 1_000_000)):
-        assert compressed(element(message)) == element(message)
+        assert compress_if_smaller(element(message)) == element(message)
     large = element(HumanMessage("".join(map(str, range(2_600_000)))))
-    assert len(large) > MOST_BYTES
-    assert compressed(large) is large
+    assert len(large) > MAX_BYTES
+    assert compress_if_smaller(large) is large
     quoting = element(HumanMessage('{"data":1,"id":"x","ts":1}' + LONG))
-    assert len(compressed(quoting)) < len(quoting)
-    assert decode(compressed(quoting)) == decode(quoting)
+    assert len(compress_if_smaller(quoting)) < len(quoting)
+    assert decode(compress_if_smaller(quoting)) == decode(quoting)
 
 
 def test_what_was_stored_can_be_read_for_good() -> None:
@@ -223,7 +223,7 @@ def test_a_hostile_frame_is_refused_and_takes_no_memory(hostile: bytes) -> None:
 
 
 def test_every_byte_of_a_frame_counts() -> None:
-    whole = framed(element(HumanMessage("What is 2 + 2?", tool_call_id="call-1")))
+    whole = compress_element(element(HumanMessage("What is 2 + 2?", tool_call_id="call-1")))
     start, end = whole.index(MAGIC), whole.rindex(b'","id":')
     for at in range(start, end):
         for other in b'Az"\\':
@@ -252,9 +252,9 @@ async def test_a_bad_frame_is_a_corrupt_entry(servers: Servers, prefix: str) -> 
 @pytest.fixture
 def without_zstandard(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(sys.modules, "zstandard", None)
-    compression.tools.cache_clear()
+    compression.load_zstandard.cache_clear()
     yield
-    compression.tools.cache_clear()
+    compression.load_zstandard.cache_clear()
 
 
 def test_without_zstandard_the_extra_is_named_and_nothing_is_passed_over(
@@ -275,7 +275,7 @@ def test_without_zstandard_the_extra_is_named_and_nothing_is_passed_over(
 
 def test_threads_compress_and_expand_side_by_side() -> None:
     elements = [element(HumanMessage(f"{number} {LONG * (number % 9)}")) for number in range(900)]
-    alone = [framed(each) for each in elements]
+    alone = [compress_element(each) for each in elements]
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(framed, elements)) == alone
+        assert list(pool.map(compress_element, elements)) == alone
         assert list(pool.map(decode, alone)) == list(map(decode, elements))

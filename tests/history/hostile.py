@@ -19,9 +19,9 @@ import msgspec
 from langchain_core.messages import BaseMessage, message_to_dict
 
 from langchain_google_memorystore_redis import InvalidMessageError
-from langchain_google_memorystore_redis._codec.compression import expanded, framed
+from langchain_google_memorystore_redis._codec.compression import compress_element, expand_element
 from langchain_google_memorystore_redis._codec.decode import UndecodableError, decode
-from langchain_google_memorystore_redis._codec.encode import encode, ending
+from langchain_google_memorystore_redis._codec.encode import element_tail, encode
 from langchain_google_memorystore_redis._codec.shapes import SHAPES
 from tests.samples import one_of_each
 
@@ -35,14 +35,14 @@ def valid_elements() -> list[bytes]:
     """
     elements = RELEASE_030.read_bytes().splitlines()
     for message in one_of_each():
-        ours = encode(message, 0, ending(b"Zm9vYmFyYmF6", 1_795_503_209_908))
+        ours = encode(message, 0, element_tail(b"Zm9vYmFyYmF6", 1_795_503_209_908))
         elements += [
             ours,
             json.dumps(json.loads(ours)).encode(),
             json.dumps(message_to_dict(message)).encode(),
         ]
     # One of each way to write it is enough: a changed frame is refused by its checksum.
-    elements += [framed(ours), framed(json.dumps(json.loads(ours)).encode())]
+    elements += [compress_element(ours), compress_element(json.dumps(json.loads(ours)).encode())]
     return elements
 
 
@@ -145,14 +145,14 @@ class Mutator:
         pick = self._random
         element = pick.choice(self._valid)
         if pick.random() < 0.7:
-            row = json.loads(expanded(element))
+            row = json.loads(expand_element(element))
             for _ in range(pick.randint(1, 3)):
                 pick.choice(self._by_row)(row)
             element = self._written(row)
         if pick.random() < 0.4:
             for _ in range(pick.randint(1, 2)):
                 element = pick.choice(self._by_bytes)(element)
-        return framed(element) if pick.random() < 0.1 else element
+        return compress_element(element) if pick.random() < 0.1 else element
 
     def _written(self, row: Any) -> bytes:
         style = self._random.random()
@@ -217,7 +217,7 @@ class Mutator:
             del container[key]
 
     def _swap(self, row: Any) -> None:
-        other = json.loads(expanded(self._random.choice(self._valid)))
+        other = json.loads(expand_element(self._random.choice(self._valid)))
         for name in self._random.sample(["type", "data", "id", "ts"], self._random.randint(1, 2)):
             row[name] = other.get(name)
 
@@ -262,7 +262,7 @@ def outcome(element: bytes) -> str:
     assert type(message) in SHAPES
     assert_plain(message)
     try:
-        again = encode(message, 0, ending(b"id", 1))
+        again = encode(message, 0, element_tail(b"id", 1))
     except InvalidMessageError as refusal:
         if "cannot hold" in str(refusal):  # then it ought not to have been read either
             raise
@@ -270,7 +270,7 @@ def outcome(element: bytes) -> str:
     back, *envelope = decode(again)
     assert type(back) is type(message)
     assert envelope == ["id", 1]
-    assert encode(back, 0, ending(b"id", 1)) == again
+    assert encode(back, 0, element_tail(b"id", 1)) == again
     assert back == message or b"NaN" in again
     return "read as LangChain reads it" if entry_id is None else "read as ours"
 

@@ -1,1 +1,1 @@
-"""Turns a message into the bytes of a list element and back."""
+"""Messages as the bytes of list elements, and back."""

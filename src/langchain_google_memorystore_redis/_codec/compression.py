@@ -1,11 +1,9 @@
-"""Elements whose data travels as a zstd frame.
+"""Elements whose data is a zstd frame: `{"type":"ai","zstd":"<frame>","id":...,"ts":...}`.
 
-Strategy: `{"type":"ai","zstd":"<frame>","id":...,"ts":...}`. Only the data is compressed, so that
-scripts and people find type, id and time where they always are. The frame is bytes, never text (its
-second byte is no UTF-8), so no parser of JSON takes such an element for another. Spaces between the
-fields stay, so that what is expanded is the very element. The dictionary is part of the format:
-another one takes another name than "zstd". A frame says how large its content is, which is checked
-before anything is allocated.
+Strategy: only the data is compressed, so that scripts and people find type, id and time in their
+usual places; spaces between the fields are kept, so that expanding returns the very same element.
+The frame is raw bytes, whose second byte is not UTF-8, so no JSON parser accepts such an element
+by mistake. The dictionary is part of the format: a new one needs a new field name than "zstd".
 """
 
 from __future__ import annotations
@@ -18,92 +16,100 @@ from importlib.resources import files
 from langchain_google_memorystore_redis._redis.arguments import one_of, positive
 from langchain_google_memorystore_redis.errors import MissingExtraError
 
-MOST_BYTES = 16 << 20
-"""Larger data is stored as it is, and a frame that claims more is refused."""
+MAX_BYTES = 16 << 20
+"""Limit of the data: larger data is stored uncompressed, a frame that claims more is refused."""
 
-MOST_TIMES = 100
-"""Data that is so many times its frame is no text: stored as it is, and refused in a frame."""
+MAX_RATIO = 100
+"""Limit of data size to frame size, treated alike: bombs exceed it, real text does not."""
 
+# Groups: head of the element, separator of name and value, data or frame, tail of the element.
 _PLAIN = re.compile(rb'({"type": ?"\w+", ?)"data"(: ?)({.*})(, ?"id": ?.*)', re.DOTALL)
-_FRAMED = re.compile(rb'({"type": ?"\w+", ?)"zstd"(: ?)"(.*)"(, ?"id": ?.*)', re.DOTALL)
-"""Head, what stands between a name and its value, data or frame, and end of an element."""
+_COMPRESSED = re.compile(rb'({"type": ?"\w+", ?)"zstd"(: ?)"(.*)"(, ?"id": ?.*)', re.DOTALL)
 
 
 class FrameError(ValueError):
-    """A frame that cannot be expanded; the text says why."""
+    """A frame that cannot be expanded; the text gives the reason."""
 
 
-class _Tools(threading.local):
-    """What zstandard offers, once a thread: it is not to be shared, and slow to make (15 us)."""
+class _Zstandard(threading.local):
+    """Compressor and decompressor of each thread: not thread-safe, and slow to create (15 us)."""
 
     def __init__(self) -> None:
         try:
             import zstandard  # noqa: PLC0415 - an extra
         except ImportError as error:
             raise MissingExtraError("zstd", "a compressed message") from error
-        keys = files(__package__).joinpath("zstd_dictionary.txt").read_bytes()
-        shared = zstandard.ZstdCompressionDict(keys, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
-        # Level 6 takes twice the time, 3 times for 20 KB, and saves 2 to 6 %. The checksum tells
-        # what another dictionary would expand to something else.
-        self.compress = zstandard.ZstdCompressor(3, shared, write_checksum=True).compress
-        self.decompress = zstandard.ZstdDecompressor(dict_data=shared).decompress
+        content = files(__package__).joinpath("zstd_dictionary.txt").read_bytes()
+        dictionary = zstandard.ZstdCompressionDict(
+            content, dict_type=zstandard.DICT_TYPE_RAWCONTENT
+        )
+        # Level 6 takes twice the time, 3 times for 20 KB, and saves 2 to 6 %. The checksum detects
+        # a frame made with another dictionary, which would expand to wrong data.
+        self.compress = zstandard.ZstdCompressor(3, dictionary, write_checksum=True).compress
+        self.decompress = zstandard.ZstdDecompressor(dict_data=dictionary).decompress
         self.content_size = zstandard.frame_content_size
         self.error = zstandard.ZstdError
 
 
 @cache
-def tools() -> _Tools:
-    """The tools; raises `MissingExtraError`."""
-    return _Tools()
+def load_zstandard() -> _Zstandard:
+    """Return the compressor and decompressor; raises `MissingExtraError` without zstandard."""
+    return _Zstandard()
 
 
-def compressed(element: bytes) -> bytes:
-    """The element with its data in a frame, or as it is where that is not smaller."""
-    smaller = framed(element)
-    return smaller if len(smaller) < len(element) else element
+def compression_threshold(compress: str | None, compress_min_bytes: int) -> int:
+    """Check the compression settings and return the minimum size to compress, 0 for never.
+
+    In bytes of an element. Raises `MissingExtraError` too.
+    """
+    minimum = positive("compress_min_bytes", compress_min_bytes)
+    if one_of("compress", compress, (None, "zstd")) is None:
+        return 0
+    load_zstandard()
+    return minimum
 
 
-def framed(element: bytes) -> bytes:
-    """The element with its data in a frame, however short, unless it is out of bounds."""
-    found = _PLAIN.fullmatch(element)
-    if found is None:
+def compress_if_smaller(element: bytes) -> bytes:
+    """Compress the data of an element; return the element unchanged if that saves nothing."""
+    compressed = compress_element(element)
+    return compressed if len(compressed) < len(element) else element
+
+
+def compress_element(element: bytes) -> bytes:
+    """Compress the data of an element, however short; return it unchanged if over the limits."""
+    match = _PLAIN.fullmatch(element)
+    if match is None:
         return element
-    head, colon, data, end = found.groups()
-    if len(data) > MOST_BYTES:
+    head, separator, data, tail = match.groups()
+    if len(data) > MAX_BYTES:
         return element
-    frame = tools().compress(data)
-    if len(data) > MOST_TIMES * len(frame):
+    frame = load_zstandard().compress(data)
+    if len(data) > MAX_RATIO * len(frame):
         return element
-    return b"".join((head, b'"zstd"', colon, b'"', frame, b'"', end))
+    return b"".join((head, b'"zstd"', separator, b'"', frame, b'"', tail))
 
 
-def expanded(element: bytes) -> bytes:
-    """The element that `framed` was given; any other as it is.
+def expand_element(element: bytes) -> bytes:
+    """Undo `compress_element`; return an uncompressed element unchanged.
 
     Raises `FrameError`, and `MissingExtraError`.
     """
-    found = _FRAMED.fullmatch(element)
-    if found is None:
+    match = _COMPRESSED.fullmatch(element)
+    if match is None:
         return element
-    head, colon, frame, end = found.groups()
-    return b"".join((head, b'"data"', colon, _content(frame), end))
+    head, separator, frame, tail = match.groups()
+    return b"".join((head, b'"data"', separator, _decompress(frame), tail))
 
 
-def _content(frame: bytes) -> bytes:
-    has = tools()
+def _decompress(frame: bytes) -> bytes:
+    """Decompress a frame, after checking its claimed size before memory is allocated for it."""
+    zstd = load_zstandard()
     try:
-        size = has.content_size(frame)  # -1 where the frame does not say
-        if not 0 <= size <= min(MOST_BYTES, MOST_TIMES * len(frame)):
-            raise FrameError(f"no frame of ours has {len(frame)} bytes for {size}")
-        return has.decompress(frame, allow_extra_data=False)
-    except has.error as error:
+        size = zstd.content_size(frame)  # -1 if the frame does not give it
+        if not 0 <= size <= min(MAX_BYTES, MAX_RATIO * len(frame)):
+            raise FrameError(
+                f"a frame of {len(frame)} bytes whose data size ({size}) is not allowed"
+            )
+        return zstd.decompress(frame, allow_extra_data=False)
+    except zstd.error as error:
         raise FrameError(f"a frame that cannot be expanded ({error})") from error
-
-
-def least_compressed(compress: str | None, compress_min_bytes: int) -> int:
-    """From how many bytes on to compress, 0 for never; raises `MissingExtraError` too."""
-    least = positive("compress_min_bytes", compress_min_bytes)
-    if one_of("compress", compress, (None, "zstd")) is None:
-        return 0
-    tools()
-    return least

@@ -1,10 +1,9 @@
-"""Message to bytes, or a refusal that names the field.
+"""Encoding of messages to elements; an error names the field that cannot be stored.
 
-Strategy: msgspec writes the data and reads it back; if that gives the same fields, the bytes are
-good. This one comparison catches whatever JSON or msgspec would alter in silence (tuples, dates,
-UUIDs, NaN). What it finds goes the slow way through the standard library's json, which carries NaN,
-Infinity and lone surrogates as release 0.3.0 did, and is checked value by value; the first value
-that would come back different is named.
+Strategy: msgspec writes the data and parses it back, and comparing the two catches whatever JSON
+or msgspec would silently change (tuples, dates, UUIDs, NaN). Where they differ, the standard
+library's json writes the message, with NaN, Infinity and lone surrogates as release 0.3.0 did.
+Then each value is compared, and the first that would come back different is named in the error.
 """
 
 from __future__ import annotations
@@ -16,128 +15,137 @@ from typing import Any
 import msgspec
 from langchain_core.messages import BaseMessage
 
-from langchain_google_memorystore_redis._codec.shapes import SHAPES, Shape, are_tool_calls
+from langchain_google_memorystore_redis._codec.shapes import SHAPES, Shape, is_tool_call_list
 from langchain_google_memorystore_redis.errors import InvalidMessageError
 
 _write = msgspec.json.Encoder().encode
 
 
-def ending(entry_id: bytes, written_at: int | None) -> bytes:
-    """What follows the data in an element: the id as JSON has it, milliseconds since 1970."""
-    if written_at is None:
+def element_tail(entry_id: bytes, written_at_ms: int | None) -> bytes:
+    """Return the last part of an element: id (escaped as in JSON) and milliseconds since 1970."""
+    if written_at_ms is None:
         return b',"id":"%b"}' % entry_id
-    return b',"id":"%b","ts":%d}' % (entry_id, written_at)
+    return b',"id":"%b","ts":%d}' % (entry_id, written_at_ms)
 
 
-def encode(message: BaseMessage, index: int, end: bytes) -> bytes:
-    """The element for one message, which closes with `end`.
+def encode(message: BaseMessage, index: int, tail: bytes) -> bytes:
+    """Encode a message as an element that ends with `tail` (see `element_tail`).
 
-    Raises `InvalidMessageError` naming `index` and the field for what cannot be read back equal.
+    Raises `InvalidMessageError` with `index` and the field that would not come back equal.
     """
     shape = SHAPES.get(type(message))
     if shape is None:
-        raise InvalidMessageError(index, None, _unknown_class(message))
+        raise InvalidMessageError(index, None, _describe_unknown_class(message))
     try:
-        data = _compact(shape, message)
-    except Exception:  # noqa: BLE001 - odd values raise what they like; below they are named
-        data = _dump(shape, message, index)
-    # Joined, as bytes of their very size. A thousand as msgspec leaves them, shrunk from larger
-    # ones, took twice as long where the heap had to grow for them: page faults.
-    return b"".join((shape.head, data, end))
+        data = _encode_fast(shape, message)
+    except Exception:  # noqa: BLE001 - odd values raise anything; the slow way names them
+        data = _encode_checked(shape, message, index)
+    # Joined into bytes of exact size. msgspec's own are shrunk from larger buffers: a thousand took
+    # twice as long where the heap had to grow for them (page faults).
+    return b"".join((shape.element_head, data, tail))
 
 
-def _compact(shape: Shape, message: BaseMessage) -> bytes:
-    """The data; raises what msgspec raises, and `ValueError` for what would read back different."""
+def _encode_fast(shape: Shape, message: BaseMessage) -> bytes:
+    """Write the data with msgspec; raises anything if it would not come back equal."""
     fields = shape.fields(**message.__dict__)
     if extra := message.__pydantic_extra__:
         data = _write({**msgspec.to_builtins(fields), **extra})
-        is_same = shape.read(msgspec.json.decode(data)) == message
+        is_same = shape.build_from_dict(msgspec.json.decode(data)) == message
     else:
         data = _write(fields)
         calls = message.__dict__.get("tool_calls")
-        is_same = shape.parse(data) == fields and (not calls or are_tool_calls(calls))
+        is_same = shape.parse(data) == fields and (not calls or is_tool_call_list(calls))
     if not is_same:
-        raise ValueError("reads back different, or LangChain could not read it")
+        raise ValueError("would not come back equal")
     return data
 
 
-def _unknown_class(message: object) -> str:
+def _describe_unknown_class(message: object) -> str:
     cls = type(message)
     if not isinstance(message, BaseMessage):
-        return f"an object of type {cls.__name__} is no message; use HumanMessage or the like"
+        return f"a {cls.__name__} is not a message; use HumanMessage or the like"
     return (
-        f"{cls.__module__}.{cls.__qualname__} is not one of LangChain's own message classes and "
-        "would come back as another class"
+        f"{cls.__module__}.{cls.__qualname__} is not one of LangChain's own message classes; "
+        "convert it to one of them"
     )
 
 
-def _dump(shape: Shape, message: BaseMessage, index: int) -> bytes:
+def _encode_checked(shape: Shape, message: BaseMessage, index: int) -> bytes:
+    """Write the data with json, value by value; raises `InvalidMessageError` naming the field."""
     fields, extra = shape.fields_to_store(message)
     for name in shape.required:
         if name not in fields:
-            raise InvalidMessageError(index, name, f"a {shape.cls.__name__} needs it")
+            raise InvalidMessageError(index, name, f"missing; a {shape.cls.__name__} needs it")
     for name in extra:
-        if not isinstance(name, str) or name in shape.types:
-            raise InvalidMessageError(index, f"{name!r:.80}", "is no name for an extra field")
+        if not isinstance(name, str) or name in shape.field_types:
+            raise InvalidMessageError(
+                index, f"{name!r:.80}", "not allowed as the name of an extra field; rename it"
+            )
     texts = [
-        f"{json.dumps(name)}: {_text(shape, index, name, value)}"
+        f"{json.dumps(name)}: {_value_to_json(shape, index, name, value)}"
         for name, value in {**fields, **extra}.items()
     ]
     return f"{{{', '.join(texts)}}}".encode()
 
 
-def _text(shape: Shape, index: int, name: str, value: Any) -> str:
-    """The value as JSON, which gives it back equal and may stand in that field."""
+def _value_to_json(shape: Shape, index: int, name: str, value: Any) -> str:
+    """Write the value of a field as JSON, after checking that it comes back equal."""
     try:
-        # What json cannot write becomes null or is left out, and so differs when read back.
+        # A value that json cannot write becomes null or is left out, so the comparison finds it.
         text = json.dumps(value, default=lambda _: None, skipkeys=True)
         stored = json.loads(text)
-        place = _difference(value, stored, name)
+        difference = _find_difference(value, stored, name)
     except (RecursionError, ValueError) as error:
         raise InvalidMessageError(
             index,
             name,
-            "nested too deeply, in a circle, or holding a number of thousands of digits",
+            "nested too deeply, circular, or with a number of thousands of digits; simplify it",
         ) from error
     except Exception as error:
-        # Another thread changes it meanwhile, or methods of its own raise.
+        # Another thread changes the value meanwhile, or its own methods raise.
         raise InvalidMessageError(
-            index, name, f"cannot be read while it is written ({type(error).__name__})"
+            index,
+            name,
+            f"cannot be converted to JSON: reading it raised {type(error).__name__}; use plain "
+            "values, and change no message while it is being added",
         ) from error
-    if place is not None:
-        path, culprit = place
+    if difference is not None:
+        path, kind = difference
         raise InvalidMessageError(
             index,
             path,
-            f"JSON cannot carry this {culprit} so that it comes back equal; convert it to "
+            f"JSON cannot store this {kind} so that it comes back equal; convert it to "
             "str, int, float, list or a dict with str keys",
         )
-    if not shape.takes(name, stored):
+    if not shape.accepts(name, stored):
         raise InvalidMessageError(
-            index, name, f"a {shape.cls.__name__} cannot hold {value!r:.80} there"
+            index,
+            name,
+            f"a {shape.cls.__name__} cannot hold {value!r:.80} there; use a value that its "
+            "constructor accepts",
         )
     return text
 
 
-def _difference(value: Any, stored: Any, path: str) -> tuple[str, str] | None:
-    """Where `stored` first is not what `value` is, and the kind of value there."""
+def _find_difference(value: Any, stored: Any, path: str) -> tuple[str, str] | None:
+    """Find the first difference of two values; return its path and the type of the value there."""
     if isinstance(value, dict) and isinstance(stored, dict):
         for key, item in value.items():
-            place = f"{path}[{key!r}]"
+            item_path = f"{path}[{key!r}]"
             if not isinstance(key, str) or key not in stored:
-                return place, f"{type(key).__name__} key"
-            if found := _difference(item, stored[key], place):
+                return item_path, f"{type(key).__name__} key"
+            if found := _find_difference(item, stored[key], item_path):
                 return found
         return None
     if isinstance(value, list) and isinstance(stored, list):
-        for position, item in enumerate(value):
-            if found := _difference(item, stored[position], f"{path}[{position}]"):
+        for index, item in enumerate(value):
+            if found := _find_difference(item, stored[index], f"{path}[{index}]"):
                 return found
         return None
-    same = isinstance(value, (str, int, float, type(None))) and (
+    is_same = isinstance(value, (str, int, float, type(None))) and (
         value == stored or (_is_nan(value) and _is_nan(stored))
     )
-    return None if same else (path, type(value).__name__)
+    return None if is_same else (path, type(value).__name__)
 
 
 def _is_nan(value: Any) -> bool:

@@ -1,7 +1,7 @@
-"""What a pydantic model consists of, set without its validators.
+"""Setters for the parts of a message, without pydantic's validators.
 
-Strategy: four attributes, as pydantic's own `model_construct` sets them. Their descriptors are
-called from loops in Python and, by `map`, in C.
+Strategy: the four attributes that pydantic's own `model_construct` sets. As descriptors they can
+be called from loops in Python and, through `map`, in C.
 """
 
 from __future__ import annotations

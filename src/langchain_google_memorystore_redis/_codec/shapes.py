@@ -1,10 +1,10 @@
-"""The message classes, and what each of their fields may hold.
+"""Message classes and the types of their fields.
 
-Strategy: a message is stored by the class LangChain names with `type`, so exactly LangChain's
-own classes can be stored. A `Shape` describes one of them to msgspec, which then checks types,
-leaves out defaults and fills them in while it writes and parses, in C. LangChain's own validators
-are not asked, because they change what they validate (`tool_calls` are rewritten, chunks are
-parsed again), which would make a stored message come back different.
+Strategy: `type` in an element names the message class, so exactly LangChain's own classes can be
+stored. A `Shape` describes one of them to msgspec, which checks types, leaves out defaults and
+fills them in, all in C. LangChain's validators are not used, because they change what they
+validate (`tool_calls` are rewritten, chunks parsed again): a stored message would come back
+different.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from langchain_google_memorystore_redis._codec.model_parts import (
     set_values,
 )
 
-YEAR_10000 = 253_402_300_800_000
-"""The first millisecond since 1970 that Python's calendar does not have."""
+YEAR_10000_MS = 253_402_300_800_000
+"""The first time, in milliseconds since 1970, that Python's datetime cannot hold."""
 
 _asdict = msgspec.structs.asdict
 _OBJECT = dict[str, Any]
 
-# A field that a later langchain-core adds has no type here: it is kept as it is.
-_TYPES: dict[str, Any] = {
+# A field that a later langchain-core adds is not listed and may hold any JSON.
+_FIELD_TYPES: dict[str, Any] = {
     "content": str | list[str | _OBJECT],
     "additional_kwargs": _OBJECT,
     "response_metadata": _OBJECT,
@@ -63,12 +63,12 @@ _TYPES: dict[str, Any] = {
 }
 
 
-class WrongFieldError(ValueError):
-    """Fields that make no message; the text says why."""
+class FieldError(ValueError):
+    """Fields that do not make a message; the text gives the reason."""
 
 
 class ParsedElement(Protocol):
-    """An element that this package wrote."""
+    """An element that this package wrote, parsed by msgspec."""
 
     data: msgspec.Struct
     """All fields of the message."""
@@ -77,18 +77,20 @@ class ParsedElement(Protocol):
 
 
 class Shape:
-    """What is known of one message class."""
+    """Fields of one message class, and their types for msgspec."""
 
     def __init__(self, cls: type[BaseMessage]) -> None:
         self.cls = cls
         self.type: str = cls.model_fields["type"].default
-        self.head = b'{"type":"%b","data":' % self.type.encode()
-        """What an element of this class begins with."""
-        self.types = {name: self._type_of(name, field) for name, field in cls.model_fields.items()}
+        self.element_head = b'{"type":"%b","data":' % self.type.encode()
+        """First bytes of an element of this class."""
+        self.field_types = {
+            name: self._field_type(name, field) for name, field in cls.model_fields.items()
+        }
         self.fields = msgspec.defstruct(
             f"{cls.__name__}Fields",
             [
-                (name, self.types[name], *_default(field))
+                (name, self.field_types[name], *_struct_default(field))
                 for name, field in cls.model_fields.items()
             ],
             kw_only=True,
@@ -101,79 +103,78 @@ class Shape:
             [
                 ("data", self.fields),
                 ("id", str),
-                ("ts", Annotated[int, msgspec.Meta(ge=0, lt=YEAR_10000)]),
+                ("ts", Annotated[int, msgspec.Meta(ge=0, lt=YEAR_10000_MS)]),
             ],
             tag=self.type,
-            forbid_unknown_fields=True,  # msgspec passes over them whatever they hold
+            forbid_unknown_fields=True,  # msgspec would skip them without validating them
             gc=False,
         )
         self.parse = msgspec.json.Decoder(self.fields).decode
-        self._names = frozenset(cls.model_fields)
         self._defaults = {
             name: field.get_default(call_default_factory=True, validated_data={})
             for name, field in cls.model_fields.items()
             if not field.is_required()
         }
-        self.required = [name for name in self.types if name not in self._defaults]
+        self.required = [name for name in self.field_types if name not in self._defaults]
 
-    def _type_of(self, name: str, field: FieldInfo) -> Any:
+    def _field_type(self, name: str, field: FieldInfo) -> Any:
         if name == "type":
-            return Literal[self.type]  # mypy cannot know that it is one
-        return str if name == "name" and field.is_required() else _TYPES.get(name, Any)
+            return Literal[self.type]
+        return str if name == "name" and field.is_required() else _FIELD_TYPES.get(name, Any)
 
-    def takes(self, name: str, value: Any) -> bool:
-        """Whether a message can have this value, of JSON, in a field; extra ones take any."""
-        if name not in self.types:
+    def accepts(self, name: str, value: Any) -> bool:
+        """Return True if a field can hold this JSON value; an extra field can hold any."""
+        if name not in self.field_types:
             return True
         try:
-            msgspec.convert(value, self.types[name])
+            msgspec.convert(value, self.field_types[name])
         except ValueError:
             return False
-        return name != "tool_calls" or are_tool_calls(value)
+        return name != "tool_calls" or is_tool_call_list(value)
 
     def fields_to_store(self, message: BaseMessage) -> tuple[dict[str, Any], dict[Any, Any]]:
-        """The fields that are not at their defaults, and those that are extra."""
+        """Return the fields that are not at their defaults, and the extra fields."""
         fields = {
             name: value
             for name, value in message.__dict__.items()
-            if name in self._names and not self._is_default(name, value)
+            if name in self.field_types and not self._is_default(name, value)
         }
         return fields, getattr(message, "__pydantic_extra__", None) or {}
 
     def _is_default(self, name: str, value: Any) -> bool:
         default = self._defaults.get(name, ...)
-        # The type first: `==` of an arbitrary object (an array) may not be a bool.
+        # The type first: `==` of arbitrary objects (an array) may not return a bool.
         return type(value) is type(default) and bool(value == default)
 
     def build(self, fields: msgspec.Struct, extra: dict[str, Any] | None = None) -> BaseMessage:
-        """The message with these fields, which nothing else may hold. Raises `WrongFieldError`."""
+        """Build a message that takes over the values of these fields. Raises `FieldError`."""
         values = _asdict(fields)
         calls = values.get("tool_calls")
-        if calls and not are_tool_calls(calls):
-            raise WrongFieldError("a call without name and args")
+        if calls and not is_tool_call_list(calls):
+            raise FieldError("a tool call without name and args")
         message = new(self.cls)
         set_values(message, values)
-        # As if all had been given, as LangChain's own messages_from_dict has it.
+        # All fields count as given, as in LangChain's messages_from_dict.
         set_fields_set(message, {*values, *extra} if extra else set(values))
         set_extra(message, extra or {})
         set_private(message, None)
         return message
 
-    def read(self, data: dict[str, Any]) -> BaseMessage:
-        """The message with these fields, some of which may be extra. Raises `WrongFieldError`."""
+    def build_from_dict(self, data: dict[str, Any]) -> BaseMessage:
+        """Build the message of these fields, some of which may be extra. Raises `FieldError`."""
         known: dict[str, Any] = {}
         extra: dict[str, Any] = {}
         for name, value in data.items():
-            (known if name in self._names else extra)[name] = value
+            (known if name in self.field_types else extra)[name] = value
         try:
             fields = msgspec.convert(known, self.fields)
-        except ValueError as error:  # of msgspec, or of a lone surrogate where a word must stand
-            raise WrongFieldError(f"{error!s:.200}") from error
+        except ValueError as error:  # UnicodeEncodeError too: a lone surrogate in a Literal
+            raise FieldError(f"{error!s:.200}") from error
         return self.build(fields, extra)
 
 
-def are_tool_calls(calls: list[dict[str, Any]]) -> bool:
-    """Whether LangChain could read these, which the type of the field does not tell."""
+def is_tool_call_list(calls: list[dict[str, Any]]) -> bool:
+    """Return True if LangChain accepts these tool calls; the type of the field is not enough."""
     return all(
         isinstance(call.get("name"), str)
         and isinstance(call.get("args"), dict)
@@ -182,8 +183,8 @@ def are_tool_calls(calls: list[dict[str, Any]]) -> bool:
     )
 
 
-def _default(field: FieldInfo) -> tuple[Any, ...]:
-    """What a struct's field needs besides name and type."""
+def _struct_default(field: FieldInfo) -> tuple[Any, ...]:
+    """Return the third item of a field of `msgspec.defstruct`, if it has a default."""
     if field.is_required():
         return ()
     if field.default_factory is not None:
@@ -212,5 +213,5 @@ SHAPES = _shapes(
         ToolMessageChunk,
     )
 )
-SHAPE_OF_TYPE = {shape.type: shape for shape in SHAPES.values()}
-SHAPE_OF_ELEMENT: dict[type[Any], Shape] = {shape.element: shape for shape in SHAPES.values()}
+SHAPE_BY_TYPE = {shape.type: shape for shape in SHAPES.values()}
+SHAPE_BY_ELEMENT: dict[type[Any], Shape] = {shape.element: shape for shape in SHAPES.values()}

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage
 
-from langchain_google_memorystore_redis._codec.compression import compressed
-from langchain_google_memorystore_redis._codec.encode import encode, ending
+from langchain_google_memorystore_redis._codec.compression import compress_if_smaller
+from langchain_google_memorystore_redis._codec.encode import element_tail, encode
 from langchain_google_memorystore_redis.errors import ArgumentTypeError
 
 
@@ -79,7 +79,7 @@ def _encode(
     if not compress_min_bytes:
         return tuple(elements)
     return tuple(
-        compressed(element) if len(element) >= compress_min_bytes else element
+        compress_if_smaller(element) if len(element) >= compress_min_bytes else element
         for element in elements
     )
 
@@ -88,10 +88,10 @@ def _new_ends(count: int) -> list[bytes]:
     # 72 random bits each: in a session of a million entries two ids are the same with a chance of
     # one in ten billion. 12 characters (9 bytes), because every entry pays for them.
     ids, now = urlsafe_b64encode(os.urandom(9 * count)), time.time_ns() // 1_000_000
-    return [ending(ids[start : start + 12], now) for start in range(0, 12 * count, 12)]
+    return [element_tail(ids[start : start + 12], now) for start in range(0, 12 * count, 12)]
 
 
 def _ends_of(stamp: Stamp, count: int) -> list[bytes]:
     names = (f"{at} {stamp.name}".encode() for at in range(count))
     digests = (hashlib.blake2b(name, digest_size=9).digest() for name in names)
-    return [ending(urlsafe_b64encode(digest), stamp.written_at) for digest in digests]
+    return [element_tail(urlsafe_b64encode(digest), stamp.written_at) for digest in digests]

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from langchain_core.messages import BaseMessage
 
-from langchain_google_memorystore_redis._codec.decode import Decoded, time_of
+from langchain_google_memorystore_redis._codec.decode import EntryTuple, time_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Entry:
     """By the writer's clock, in UTC; None if release 0.3.0 wrote it."""
 
     @classmethod
-    def of(cls, row: Decoded) -> Entry:
+    def of(cls, row: EntryTuple) -> Entry:
         """The entry of a decoded row."""
         message, entry_id, at = row
         return cls(message, entry_id, time_of(at))

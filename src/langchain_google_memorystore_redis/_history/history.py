@@ -17,7 +17,7 @@ from typing import Any, Literal, NoReturn, overload
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage
 
-from langchain_google_memorystore_redis._codec.compression import least_compressed
+from langchain_google_memorystore_redis._codec.compression import compression_threshold
 from langchain_google_memorystore_redis._history.batch import Stamp, as_messages
 from langchain_google_memorystore_redis._history.display import Display
 from langchain_google_memorystore_redis._history.entry import Entry
@@ -103,7 +103,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             skip_corrupt=one_of("on_corrupt", on_corrupt, ("raise", "skip")) == "skip",
             replicas_ack=not_negative("replicas_ack", replicas_ack),
             replicas_ack_timeout_ms=milliseconds("replicas_ack_timeout", replicas_ack_timeout),
-            compress_min_bytes=least_compressed(compress, compress_min_bytes),
+            compress_min_bytes=compression_threshold(compress, compress_min_bytes),
         )
         self._sync, self._async = runners_for(client, async_client)
         self._client = client

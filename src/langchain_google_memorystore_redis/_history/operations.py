@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from langchain_core.messages import BaseMessage
 
-from langchain_google_memorystore_redis._codec.decode import Decoded, UndecodableError, decode
+from langchain_google_memorystore_redis._codec.decode import EntryTuple, UndecodableError, decode
 from langchain_google_memorystore_redis._history.batch import Batch
 from langchain_google_memorystore_redis._redis.arguments import index_or_none
 from langchain_google_memorystore_redis._redis.op import Flow, Op, ask
@@ -38,7 +38,7 @@ T = TypeVar("T")
 _FAR = 2**62
 """Beyond the end of any list, within what the server takes as an index."""
 
-_MESSAGE: Callable[[Decoded], BaseMessage] = operator.itemgetter(0)
+_MESSAGE: Callable[[EntryTuple], BaseMessage] = operator.itemgetter(0)
 _logger = logging.getLogger("langchain_google_memorystore_redis")
 _APPEND = Script(__package__, "append")
 _CLEAR = Script(__package__, "clear")
@@ -156,12 +156,12 @@ class HistoryOps:
         """The messages of `history[start:stop]`."""
         return self._read_all(start, stop, _MESSAGE)
 
-    def rows(self, start: int | None, stop: int | None) -> Flow[list[Decoded]]:
+    def rows(self, start: int | None, stop: int | None) -> Flow[list[EntryTuple]]:
         """What `history[start:stop]` holds, with ids and times."""
         return self._read_all(start, stop, _same)
 
     def _read_all(
-        self, start: int | None, stop: int | None, pick: Callable[[Decoded], T]
+        self, start: int | None, stop: int | None, pick: Callable[[EntryTuple], T]
     ) -> Flow[list[T]]:
         """What `pick` takes of each row: what is not kept makes no work for the collector."""
         cursor = Cursor.of_slice(start, stop)
@@ -238,7 +238,7 @@ class HistoryOps:
                     raise SessionExistsError(target.session_id)
                 copied += len(page.elements)
 
-    def decode_page(self, page: Page) -> Iterator[Decoded]:
+    def decode_page(self, page: Page) -> Iterator[EntryTuple]:
         """The rows of a page, one by one; what is corrupt raises, or is skipped with a warning."""
         for index, element in enumerate(page.elements, page.first):
             try:

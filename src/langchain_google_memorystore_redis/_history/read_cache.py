@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from langchain_core.messages import BaseMessage
 
-from langchain_google_memorystore_redis._codec.decode import Decoded
+from langchain_google_memorystore_redis._codec.decode import EntryTuple
 from langchain_google_memorystore_redis._history.copies import Frozen, freeze, thaw
 from langchain_google_memorystore_redis._history.operations import HistoryOps, Page
 from langchain_google_memorystore_redis._redis.arguments import positive
@@ -70,7 +70,7 @@ class Held:
             chunks = chunks[1:]
         return Held(chunks, skip, self.proof)
 
-    def more(self, elements: Sequence[bytes], rows: Sequence[Decoded]) -> Held | None:
+    def more(self, elements: Sequence[bytes], rows: Sequence[EntryTuple]) -> Held | None:
         """With what follows, up to the last that was written with an id; None if nothing is."""
         known = next((n for n in range(len(rows), 0, -1) if rows[n - 1][1] is not None), 0)
         if not known:

@@ -23,8 +23,8 @@ from langchain_core.messages import (
 )
 
 from langchain_google_memorystore_redis._codec.decode import UndecodableError, decode
-from langchain_google_memorystore_redis._codec.encode import encode, ending
-from langchain_google_memorystore_redis._codec.shapes import YEAR_10000
+from langchain_google_memorystore_redis._codec.encode import element_tail, encode
+from langchain_google_memorystore_redis._codec.shapes import YEAR_10000_MS
 from langchain_google_memorystore_redis.errors import InvalidArgumentError
 
 
@@ -109,7 +109,7 @@ def _from_openai(line: bytes, number: int) -> Iterator[Row]:
         place = json.dumps([session_id, index]).encode()
         entry_id = urlsafe_b64encode(sha256(place).digest()[:9])
         # A time that is not known must not be invented; the entry then reads as one of 0.3.0.
-        yield Row(session_id, index, encode(message, index, ending(entry_id, None)))
+        yield Row(session_id, index, encode(message, index, element_tail(entry_id, None)))
 
 
 def from_langchain_redis(documents: Iterable[bytes | str]) -> Iterator[Row]:
@@ -129,7 +129,7 @@ def from_langchain_redis(documents: Iterable[bytes | str]) -> Iterator[Row]:
             at = (str(fields["session_id"]), float(fields["timestamp"]), str(fields["message_id"]))
         except Exception as error:
             raise _wrong(number, f"is no document of langchain-redis ({error!r:.80})") from error
-        if not 0 <= at[1] * 1000 < YEAR_10000:  # NaN is not either
+        if not 0 <= at[1] * 1000 < YEAR_10000_MS:  # NaN is not either
             raise _wrong(number, f'has a "timestamp" that is no time: {at[1]}')
         found.append((*at, message))
     found.sort(key=lambda one: one[:3])
@@ -138,7 +138,7 @@ def from_langchain_redis(documents: Iterable[bytes | str]) -> Iterator[Row]:
     for session_id, timestamp, message_id, message in found:
         index = index + 1 if session_id == session else 0
         session = session_id
-        end = ending(json.dumps(message_id)[1:-1].encode(), int(timestamp * 1000))
+        end = element_tail(json.dumps(message_id)[1:-1].encode(), int(timestamp * 1000))
         yield Row(session_id, index, encode(message, index, end))
 
 
