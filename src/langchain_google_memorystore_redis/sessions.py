@@ -1,9 +1,9 @@
-"""The sessions under a key prefix: list, describe, export, import, migrate, delete.
+"""Functions on the sessions under a key prefix: list, describe, export, import, migrate, delete.
 
-Strategy: for operators, not for a chat's own code: these need SCAN, which nothing else here does.
-Every function takes any client of redis-py or valkey-py, and its twin with an `a` in front takes
-an asyncio client, or a blocking one that it uses from a thread. What is sent is decided in
-`_sessions/operations.py`, what a line of a file holds in `_sessions/formats.py`.
+Strategy: for operators rather than the code of a chat, because some of them scan all keys of the
+server. Each takes any client of redis-py or valkey-py; its async twin, with an `a` in front, takes
+an asyncio client, or uses a blocking one from a thread. `_sessions/operations.py` decides what is
+sent, `_sessions/formats.py` the lines of a file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from langchain_google_memorystore_redis._redis.arguments import (
 from langchain_google_memorystore_redis._redis.clients import runners_for
 from langchain_google_memorystore_redis._redis.scan import SCAN_COUNT, ScanCursor, start_scan
 from langchain_google_memorystore_redis._sessions import formats
-from langchain_google_memorystore_redis._sessions.formats import Row
+from langchain_google_memorystore_redis._sessions.formats import PlacedElement
 from langchain_google_memorystore_redis._sessions.migration import (
     amigrate_sessions,
     migrate_sessions,
@@ -62,23 +62,23 @@ Progress = Callable[[int], None]
 def list_sessions(
     client: Any, key_prefix: str = "", *, progress: Progress | None = None
 ) -> Iterator[Session]:
-    """The sessions under a prefix, in no order, as they are found: two round trips a page.
+    """List the sessions under a prefix, in no order. Two round trips a page.
 
-    Found by SCAN on every primary, 1,000 keys at a time. A session written, removed or moved
-    meanwhile may be missing; one that is there all the time is there once. Keys that are no
-    session (other types, lists of something else) are passed over. `progress` hears how many keys
-    have been looked at, about.
+    SCAN examines 1,000 keys a page on every primary, and sessions are yielded page by page. A
+    session written, deleted or moved meanwhile may be missing; any other is listed exactly once.
+    Keys that are not sessions (other types, lists of something else) are skipped. `progress` is
+    called with the approximate number of keys examined.
 
-    Example:
+    Examples:
         >>> [(session.messages, session.expires_in) for session in list_sessions(client, "docs:")]
         [(1, None)]
     """
     ops, runner = SessionsOps(key_prefix), runners_for(client)[0]
-    listing = _Listing(progress)
+    unique = _UniqueSessions(progress)
     cursor: ScanCursor | None = runner.run(start_scan())
     while cursor is not None:
-        page, cursor = runner.run(ops.page(cursor))
-        yield from listing.new(page)
+        page, cursor = runner.run(ops.list_page(cursor))
+        yield from unique.filter(page)
 
 
 async def alist_sessions(
@@ -86,18 +86,20 @@ async def alist_sessions(
 ) -> AsyncIterator[Session]:
     """Async twin of `list_sessions`."""
     ops, runner = SessionsOps(key_prefix), runners_for(client)[1]
-    listing = _Listing(progress)
+    unique = _UniqueSessions(progress)
     cursor: ScanCursor | None = await runner.run(start_scan())
     while cursor is not None:
-        page, cursor = await runner.run(ops.page(cursor))
-        for session in listing.new(page):
+        page, cursor = await runner.run(ops.list_page(cursor))
+        for session in unique.filter(page):
             yield session
 
 
 def describe_session(client: Any, session_id: str, *, key_prefix: str = "") -> Session | None:
-    """What is known of a session without reading it; None if there is none. One round trip.
+    """Return size, age and expiry of a session; None if there is none. One round trip.
 
-    Example:
+    It does not read the messages.
+
+    Examples:
         >>> describe_session(client, history.session_id).messages
         1
     """
@@ -118,22 +120,24 @@ def export_sessions(
     key_prefix: str = "",
     format: Format = "jsonl",  # noqa: A002  (what users call it)
 ) -> Iterator[bytes]:
-    """The lines of a file that holds these sessions (None: all under the prefix).
+    """Export sessions (None: all under the prefix) as the lines of a file, each with its newline.
 
-    "jsonl" has a line for each message, with the stored element to the byte; "openai" has a line
-    for each session, with its messages as OpenAI's chat completions take them, which loses ids,
-    times and metadata, and raises `CorruptEntryError` for an element that is no message. Lines end
-    in a newline. One round trip for each 5,000 messages; one session at a time is held in memory.
-    Expiry is not exported.
+    - "jsonl" has a line for each message, which contains the stored element byte for byte.
+    - "openai" has a line for each session: its messages in the format of OpenAI's chat completions,
+      without ids, times and metadata. Raises `CorruptEntryError` for an element that is not a
+      message, and `InvalidArgumentError` for a message that the format cannot represent.
 
-    Example:
+    One round trip for each 5,000 messages; one session at a time is held in memory. Expiry is not
+    exported.
+
+    Examples:
         >>> for line in export_sessions(client, [history.session_id]):
         ...     print(line.decode())  # doctest: +ELLIPSIS
         {"session_id": "...", "index": 0, "element": {"type":"human","data":{"content":"hi"},...}}
         <BLANKLINE>
     """
     ops, runner = SessionsOps(key_prefix), runners_for(client)[0]
-    write = _writer(ops, format)
+    write = _line_writer(ops, format)
     if session_ids is None:
         session_ids = (session.session_id for session in list_sessions(client, key_prefix))
     for session_id in iterable_not_str("session_ids", session_ids):
@@ -149,8 +153,8 @@ async def aexport_sessions(
 ) -> AsyncIterator[bytes]:
     """Async twin of `export_sessions`."""
     ops, runner = SessionsOps(key_prefix), runners_for(client)[1]
-    write = _writer(ops, format)
-    async for session_id in _each_id(client, session_ids, key_prefix):
+    write = _line_writer(ops, format)
+    async for session_id in _session_ids(client, session_ids, key_prefix):
         for line in write(session_id, await runner.run(ops.elements(session_id))):
             yield line
 
@@ -163,15 +167,17 @@ def import_sessions(
     ttl: float | timedelta | None = None,
     format: ForeignFormat = "jsonl",  # noqa: A002
 ) -> Imported:
-    """Store the sessions that `export_sessions` wrote, every message in its place and once.
+    """Import the lines of `export_sessions`, every message once and at its index.
 
-    Running it again after it broke off goes on where it stopped, and adds nothing twice, also
-    when the session has grown since. A session that holds other messages in the same places is
-    left as it is and named in the answer. "langchain-redis" takes that package's JSON documents,
-    one in a line, in any order, all of them in memory at once. One round trip for each 500
-    messages of a session. Raises `InvalidArgumentError` with the number of the line.
+    Idempotent: repeating an interrupted import continues it and adds nothing twice, even if the
+    session has grown since. A session that holds other messages at the same indices is left
+    unchanged and listed in the result. "langchain-redis" reads that package's JSON documents, one a
+    line in any order, and holds all of them in memory. `ttl` (seconds or timedelta) is set where
+    messages are added. One round trip for each 500 messages of a session, or fewer if they are
+    long. Raises `InvalidArgumentError` with the number of an invalid line; what precedes it may be
+    stored.
 
-    Example:
+    Examples:
         >>> lines = list(export_sessions(client, [history.session_id]))
         >>> import_sessions(client, lines, key_prefix="copy:")
         Imported(sessions=1, added=1, present=0, refused=())
@@ -180,7 +186,7 @@ def import_sessions(
         >>> delete_prefix(client, "copy:")
         Deleted(sessions=1, refused=0)
     """
-    flow = SessionsOps(key_prefix).restore(_rows(lines, format), ttl_milliseconds(ttl))
+    flow = SessionsOps(key_prefix).import_elements(_read(lines, format), ttl_milliseconds(ttl))
     return runners_for(client)[0].run(flow)
 
 
@@ -193,16 +199,16 @@ async def aimport_sessions(
     format: ForeignFormat = "jsonl",  # noqa: A002
 ) -> Imported:
     """Async twin of `import_sessions`."""
-    flow = SessionsOps(key_prefix).restore(_rows(lines, format), ttl_milliseconds(ttl))
+    flow = SessionsOps(key_prefix).import_elements(_read(lines, format), ttl_milliseconds(ttl))
     return await runners_for(client)[1].run(flow)
 
 
 def delete_sessions(client: Any, session_ids: Iterable[str], *, key_prefix: str = "") -> int:
-    """Remove sessions, and say how many there were. One round trip each. Safe to repeat.
+    """Delete sessions and return how many existed. One round trip each. Idempotent.
 
-    Raises `WrongTypeError` at the first key that is no list, which is left alone.
+    Raises `WrongTypeError` at the first key that is not a list, which is left unchanged.
 
-    Example:
+    Examples:
         >>> delete_sessions(client, [history.session_id, "never-was"])
         1
     """
@@ -219,14 +225,14 @@ async def adelete_sessions(client: Any, session_ids: Iterable[str], *, key_prefi
 
 
 def delete_prefix(client: Any, key_prefix: str, *, progress: Progress | None = None) -> Deleted:
-    """Remove every session whose key begins with `key_prefix`. Two round trips a page.
+    """Delete every session whose key begins with `key_prefix`. Two round trips a page.
 
-    Keys that are no session (other types, lists of something else) are left alone and counted.
-    Safe to repeat; a session written meanwhile may stay. A page whose reply was lost and that the
-    client sent again is gone too, but not counted. An empty prefix is refused. `progress` hears
-    how many sessions are gone.
+    Keys that are not sessions (other types, lists of something else) are left unchanged and
+    counted as refused. Idempotent; a session written meanwhile may stay. If the client retries a
+    page after a lost reply, its sessions are deleted but not counted. `progress` is called with the
+    number of sessions deleted. Raises `InvalidArgumentError` for an empty prefix.
 
-    Example:
+    Examples:
         >>> delete_prefix(client, "docs:")
         Deleted(sessions=1, refused=0)
     """
@@ -256,25 +262,25 @@ async def adelete_prefix(
     return done
 
 
-class _Listing:
-    """What twins share: each session once, progress told."""
+class _UniqueSessions:
+    """Filter of a listing that yields each session once, and reports progress."""
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
         self._seen: set[str] = set()
-        self._looked_at = 0
+        self._keys_examined = 0
 
-    def new(self, page: Iterable[Session]) -> Iterator[Session]:
-        self._looked_at += SCAN_COUNT
+    def filter(self, page: Iterable[Session]) -> Iterator[Session]:
+        self._keys_examined += SCAN_COUNT
         if self._progress:
-            self._progress(self._looked_at)
+            self._progress(self._keys_examined)
         for session in page:  # SCAN may list a key twice
             if session.session_id not in self._seen:
                 self._seen.add(session.session_id)
                 yield session
 
 
-async def _each_id(
+async def _session_ids(
     client: Any, session_ids: Iterable[str] | None, key_prefix: str
 ) -> AsyncIterator[str]:
     if session_ids is None:
@@ -285,21 +291,21 @@ async def _each_id(
             yield session_id
 
 
-def _writer(ops: SessionsOps, format: Format) -> Callable[[str, list[bytes]], Iterator[bytes]]:  # noqa: A002
+def _line_writer(ops: SessionsOps, format: Format) -> Callable[[str, list[bytes]], Iterator[bytes]]:  # noqa: A002
     def jsonl(session_id: str, elements: list[bytes]) -> Iterator[bytes]:
         for index, element in enumerate(elements):
-            yield formats.to_jsonl(Row(session_id, index, element)) + b"\n"
+            yield formats.to_jsonl(PlacedElement(session_id, index, element)) + b"\n"
 
     def openai(session_id: str, elements: list[bytes]) -> Iterator[bytes]:
         history = HistoryOps(session_id, ops.key(session_id))
-        messages = [row[0] for row in history.decode_page(Page(elements, 0))]
+        messages = [entry[0] for entry in history.decode_page(Page(elements, 0))]
         if messages:
             yield formats.to_openai(session_id, messages) + b"\n"
 
     return jsonl if one_of("format", format, ("jsonl", "openai")) == "jsonl" else openai
 
 
-def _rows(lines: Iterable[bytes | str], format: ForeignFormat) -> Iterator[Row]:  # noqa: A002
+def _read(lines: Iterable[bytes | str], format: ForeignFormat) -> Iterator[PlacedElement]:  # noqa: A002
     return formats.READERS[one_of("format", format, tuple(formats.READERS))](
         iterable_not_str("lines", lines)
     )
@@ -308,6 +314,6 @@ def _rows(lines: Iterable[bytes | str], format: ForeignFormat) -> Iterator[Row]:
 def _not_empty(key_prefix: str) -> str:
     if key_prefix == "":
         raise InvalidArgumentError(
-            "key_prefix", "must not be empty here: it would delete every session there is"
+            "key_prefix", "must not be empty: that would delete every session of the server"
         )
     return key_prefix

@@ -29,7 +29,7 @@ from langchain_google_memorystore_redis._redis import scan
 from langchain_google_memorystore_redis._redis.clients import runners_for
 from langchain_google_memorystore_redis._sessions import formats
 from langchain_google_memorystore_redis._sessions import operations as ops
-from langchain_google_memorystore_redis._sessions.formats import Row
+from langchain_google_memorystore_redis._sessions.formats import PlacedElement
 from langchain_google_memorystore_redis._sessions.operations import SessionsOps
 from langchain_google_memorystore_redis._sessions.origins import LangchainRedis
 from langchain_google_memorystore_redis.sessions import Deleted, Imported
@@ -141,7 +141,7 @@ async def test_an_export_of_all_begins_before_all_are_found(
 async def test_an_import_that_broke_off_goes_on_where_it_stopped(
     door: Door, raw: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ops, "PAGE", 4)
+    monkeypatch.setattr(ops, "IMPORT_PAGE_ELEMENTS", 4)
     await door.open("ada").add_messages([HumanMessage(str(number)) for number in range(22)])
     lines = await call(door, "export_sessions", ["ada"], key_prefix=door.prefix)
     there = f"{door.prefix}copy:"
@@ -184,10 +184,10 @@ def test_a_page_of_an_import_may_be_larger_than_lua_unpacks(
     blocking_clients: dict[Target, Any], prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = blocking_clients[Target("valkey-9.1")]
-    monkeypatch.setattr(ops, "PAGE", 20_000)
+    monkeypatch.setattr(ops, "IMPORT_PAGE_ELEMENTS", 20_000)
     elements = [b'{"type":"human","data":{"content":"%d"}}' % n for n in range(16_001)]
-    rows = (formats.to_jsonl(Row("a", n, element)) for n, element in enumerate(elements))
-    assert sessions.import_sessions(client, rows, key_prefix=prefix).added == 16_001
+    lines = (formats.to_jsonl(PlacedElement("a", n, element)) for n, element in enumerate(elements))
+    assert sessions.import_sessions(client, lines, key_prefix=prefix).added == 16_001
     assert client.lrange(f"{prefix}a", 0, -1) == elements
 
 
@@ -218,25 +218,25 @@ async def test_a_round_trip_by_openai_format_keeps_what_was_said(door: Door) -> 
 @pytest.mark.parametrize(
     ("layout", "line", "problem"),
     [
-        ("jsonl", "{", "line 2 is no JSON"),
-        ("jsonl", "[]", "line 2 is no JSON object"),
+        ("jsonl", "{", "line 2 is not JSON"),
+        ("jsonl", "[]", "line 2 is not a JSON object"),
         ("jsonl", '{"messages": []}', 'line 2 has no "session_id" and "index"'),
         ("jsonl", '{"session_id": "a", "index": -1, "element": {}}', 'no "session_id" and "index"'),
         ("jsonl", '{"session_id": "a", "index": 0}', 'line 2 has no "element"'),
-        ("jsonl", '{"session_id": "a", "index": 0, "base64": "*"}', "line 2 holds broken base64"),
+        ("jsonl", '{"session_id": "a", "index": 0, "base64": "*"}', 'line 2 has invalid "base64"'),
         (
             "jsonl",
             '{"session_id": "a", "index": 0, "element": {"x": 1}}',
-            "line 2 holds no message",
+            'line 2 has an "element" that is not a message',
         ),
         (
             "jsonl",
             '{"session_id": "a", "index": 0, "element": {"type": "alien", "data": {}}}',
-            "line 2 holds no message .*'alien'",
+            "line 2 has an .element. that is not a message .*'alien'",
         ),
-        ("jsonl", "\ud83d", "line 2 is no JSON"),
-        ("openai", "\ud83d", "line 2 is no JSON"),
-        ("langchain-redis", "\ud83d", "line 2 is no JSON"),
+        ("jsonl", "\ud83d", "line 2 is not JSON"),
+        ("openai", "\ud83d", "line 2 is not JSON"),
+        ("langchain-redis", "\ud83d", "line 2 is not JSON"),
         *(
             (
                 "langchain-redis",
@@ -247,7 +247,7 @@ async def test_a_round_trip_by_openai_format_keeps_what_was_said(door: Door) -> 
         ),
         ("openai", '{"session_id": "a"}', 'line 2 has no "messages"'),
         ("openai", '{"messages": [{"role": "?"}]}', "line 2 holds messages that LangChain cannot"),
-        ("langchain-redis", '{"type": "human"}', "line 2 is no document of langchain-redis"),
+        ("langchain-redis", '{"type": "human"}', "line 2 is not a document of langchain-redis"),
     ],
 )
 def test_a_line_that_is_wrong_is_named(
@@ -335,10 +335,10 @@ def test_a_document_that_expires_meanwhile_is_missing(documents: Server) -> None
     origin = LangchainRedis(SessionsOps("chat:"))
     with redis.Redis.from_url(documents.url) as source:
         runner = runners_for(source)[0]
-        names = runner.run(origin.find())["user:ben"]
+        names = runner.run(origin.find_sessions())["user:ben"]
         documents.cli("DEL", f"chat:user:ben:{names[0]}")
-        ((session_id, index, _),) = runner.run(origin.rows("user:ben", names))
-    assert (len(names), session_id, index) == (2, "user:ben", 0)
+        (left,) = runner.run(origin.read_session("user:ben", names))
+    assert (len(names), left.session_id, left.index) == (2, "user:ben", 0)
 
 
 async def test_a_server_without_the_json_module_says_so(door: Door, raw: Any) -> None:

@@ -1,1 +1,1 @@
-"""Operations on all sessions under a key prefix."""
+"""Operations on the sessions under a key prefix: list, export, import, migrate, delete."""

@@ -1,7 +1,7 @@
-"""Moving from another package's history to this one.
+"""Migration of sessions from another package to this one.
 
-Strategy: a migration reads a session by the layout of its origin (`origins.py`) and stores
-it as an import does: every message in its place and once, so that it can be run again.
+Strategy: read each session by the layout of its origin (`origins.py`), and store it as an import
+does, every message once and at its index, so that a migration can be repeated.
 """
 
 from __future__ import annotations
@@ -32,21 +32,35 @@ def migrate_sessions(
     ttl: float | timedelta | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Imported:
-    """Copy the sessions of another package to this one's, one after the other.
+    """Copy the sessions of another package to this one, one after the other.
 
-    `source` and `target` may be one client. "langchain-community" keeps lists, newest first,
-    under "message_store:" unless `source_prefix` says otherwise; their elements are copied to the
-    byte. "langchain-redis" keeps JSON documents under "chat:"; reading them takes a server with a
-    JSON module (without one, see `import_sessions`). Nothing is removed at the source. Running it
-    again adds nothing twice. Stop the writers first: what they write meanwhile may be missing.
-    `progress` hears how many sessions are done.
+    `source` and `target` may be the same client. Nothing is deleted at the source. Idempotent:
+    repeating a migration adds nothing twice. Stop all writers first: messages written meanwhile may
+    be missing. A session whose key holds something else is left unchanged and listed in the result.
+    `progress` is called with the number of sessions done.
+
+    - "langchain-community" stores lists, newest first, by default under "message_store:". Elements
+      are copied byte for byte.
+    - "langchain-redis" stores JSON documents, by default under "chat:". Reading them takes a server
+      with a JSON module (without one, see `import_sessions`), and one round trip a message.
+
+    Storing takes one round trip for each 500 messages of a session, or fewer if they are long.
+
+    Examples:
+        >>> from langchain_google_memorystore_redis.sessions import delete_prefix
+        >>> migrate_sessions(
+        ...     client, client, "langchain-community", source_prefix="docs:", key_prefix="new:"
+        ... )
+        Imported(sessions=1, added=1, present=0, refused=())
+        >>> delete_prefix(client, "new:")
+        Deleted(sessions=1, refused=0)
     """
-    here, there, ttl_ms = _route(origin, source_prefix, key_prefix, ttl)
+    layout, ops, ttl_ms = _prepare(origin, source_prefix, key_prefix, ttl)
     reader, writer = runners_for(source)[0], runners_for(target)[0]
     done = Imported(0, 0, 0, ())
-    for session_id, names in reader.run(here.find()).items():
-        rows = reader.run(here.rows(session_id, names))
-        done += writer.run(there.restore(rows, ttl_ms))
+    for session_id, names in reader.run(layout.find_sessions()).items():
+        elements = reader.run(layout.read_session(session_id, names))
+        done += writer.run(ops.import_elements(elements, ttl_ms))
         if progress:
             progress(done.sessions)
     return done
@@ -63,20 +77,20 @@ async def amigrate_sessions(
     progress: Callable[[int], None] | None = None,
 ) -> Imported:
     """Async twin of `migrate_sessions`."""
-    here, there, ttl_ms = _route(origin, source_prefix, key_prefix, ttl)
+    layout, ops, ttl_ms = _prepare(origin, source_prefix, key_prefix, ttl)
     reader, writer = runners_for(source)[1], runners_for(target)[1]
     done = Imported(0, 0, 0, ())
-    for session_id, names in (await reader.run(here.find())).items():
-        rows = await reader.run(here.rows(session_id, names))
-        done += await writer.run(there.restore(rows, ttl_ms))
+    for session_id, names in (await reader.run(layout.find_sessions())).items():
+        elements = await reader.run(layout.read_session(session_id, names))
+        done += await writer.run(ops.import_elements(elements, ttl_ms))
         if progress:
             progress(done.sessions)
     return done
 
 
-def _route(
+def _prepare(
     origin: OriginName, source_prefix: str | None, key_prefix: str, ttl: float | timedelta | None
 ) -> tuple[Origin, SessionsOps, int]:
-    layout, usual_prefix = _ORIGINS[one_of("origin", origin, tuple(_ORIGINS))]
-    here = layout(SessionsOps(usual_prefix if source_prefix is None else source_prefix))
-    return here, SessionsOps(key_prefix), ttl_milliseconds(ttl)
+    layout, default_prefix = _ORIGINS[one_of("origin", origin, tuple(_ORIGINS))]
+    source = SessionsOps(default_prefix if source_prefix is None else source_prefix)
+    return layout(source), SessionsOps(key_prefix), ttl_milliseconds(ttl)

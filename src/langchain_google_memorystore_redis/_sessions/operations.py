@@ -1,8 +1,8 @@
-"""The operations on all sessions under a prefix.
+"""Operations on the sessions under a key prefix.
 
-Strategy: sessions are found by SCAN, node by node, and a page of keys is then asked about or
-deleted in one pipeline, since all of them live on the node that listed them. Whether a key is a
-session at all is decided by the server, in the same step that describes or deletes it.
+Strategy: SCAN lists the keys of one node, a page at a time. One pipeline then describes or deletes
+the sessions of the page, since all its keys live on the node that listed them. A script decides
+whether a key is a session in the same step that describes or deletes it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
 from typing import Any
 
 from langchain_google_memorystore_redis._codec.decode import time_of
@@ -19,15 +18,15 @@ from langchain_google_memorystore_redis._redis.keys import session_key
 from langchain_google_memorystore_redis._redis.op import Flow, Op, ask
 from langchain_google_memorystore_redis._redis.scan import ScanCursor, scan_page
 from langchain_google_memorystore_redis._redis.scripts import Script
-from langchain_google_memorystore_redis._sessions.formats import Row
+from langchain_google_memorystore_redis._sessions.formats import PlacedElement
 from langchain_google_memorystore_redis.errors import WrongTypeError
 
-PAGE = 500
-"""Messages that one round trip of an import moves at the most."""
+IMPORT_PAGE_ELEMENTS = 500
+"""Limit of the elements that one round trip of an import sends."""
 
-_PAGE_BYTES = 1_000_000
-_MOST_MILLISECONDS = timedelta.max // timedelta(milliseconds=1)
-"""Somebody may have set an expiry in more years than a timedelta holds."""
+_IMPORT_PAGE_BYTES = 1_000_000
+_MAX_TIMEDELTA_MS = timedelta.max // timedelta(milliseconds=1)
+"""Limit of an expiry that is reported: Redis accepts later ones than a timedelta can hold."""
 
 _DESCRIBE = Script(__package__, "describe")
 _DELETE = Script(__package__, "delete")
@@ -36,34 +35,39 @@ _IMPORT = Script(__package__, "import")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What is known of a session without reading it."""
+    """Size, age and expiry of a session, known without reading its messages."""
 
     session_id: str
     messages: int
+    """Number of messages."""
     size_bytes: int | None
-    """Memory it takes; None where the user may not ask (MEMORY USAGE)."""
+    """Memory on the server; None if the user has no permission for MEMORY USAGE."""
     first_written_at: datetime | None
-    """By the writer's clock, in UTC; None if release 0.3.0 or an import wrote it."""
+    """Time of the oldest message by its writer's clock, in UTC.
+
+    None if release 0.3.0 wrote it, or if it was imported from a format without times.
+    """
     last_written_at: datetime | None
+    """Time of the newest message, likewise."""
     expires_in: timedelta | None
-    """None if it never expires. Some 2,700,000 years at the most, as a timedelta holds."""
+    """Time to live; None if the session never expires. At most `timedelta.max`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did."""
+    """Result of an import."""
 
     sessions: int
-    """How many sessions the rows belong to, those refused included."""
+    """Number of sessions in the input, including the refused ones."""
     added: int
-    """Messages added."""
+    """Number of messages added."""
     present: int
-    """Messages that were there already, from an earlier run."""
+    """Number of messages that were stored already, by an earlier run."""
     refused: tuple[str, ...]
-    """Sessions that hold something else in the same place; left as they were found."""
+    """Ids of sessions left unchanged, because they hold something else at the same indices."""
 
     def __add__(self, more: Imported) -> Imported:
-        """Both together."""
+        """Return the sum of two results."""
         return Imported(
             self.sessions + more.sessions,
             self.added + more.added,
@@ -74,41 +78,44 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """What a deletion by prefix did."""
+    """Result of a deletion by prefix."""
 
     sessions: int
+    """Number of sessions deleted."""
     refused: int
-    """Keys under the prefix that are no chat session; they were left alone."""
+    """Number of keys under the prefix that are not chat sessions; they were left unchanged."""
 
     def __add__(self, more: Deleted) -> Deleted:
-        """Both together."""
+        """Return the sum of two results."""
         return Deleted(self.sessions + more.sessions, self.refused + more.refused)
 
 
 @dataclass(frozen=True, slots=True)
 class SessionsOps:
-    """What can be asked of the sessions under a prefix."""
+    """Operations on the sessions under a key prefix."""
 
     key_prefix: str
 
     def key(self, session_id: str) -> bytes:
-        """The key of a session."""
+        """Return the key of a session."""
         return session_key(self.key_prefix, session_id)
 
-    def page(self, cursor: ScanCursor) -> Flow[tuple[list[Session], ScanCursor | None]]:
-        """A page of sessions: two round trips."""
-        ids, following = yield from scan_page(self.key_prefix, cursor)
+    def list_page(self, cursor: ScanCursor) -> Flow[tuple[list[Session], ScanCursor | None]]:
+        """Return a page of sessions and the cursor of the next page. Two round trips."""
+        ids, next_cursor = yield from scan_page(self.key_prefix, cursor)
         if not ids:
-            return [], following
+            return [], next_cursor
         found = yield tuple(self.describe(session_id) for session_id in ids)
-        return [session for session in found if session], following
+        return [session for session in found if session], next_cursor
 
     def describe(self, session_id: str) -> Op[Session | None]:
-        """What is known of a session; None if there is none."""
-        return _DESCRIBE.op([self.key(session_id)], (), lambda row: _session(session_id, row))
+        """Return size, age and expiry of a session; None if there is none."""
+        return _DESCRIBE.op(
+            [self.key(session_id)], (), lambda reply: _parse_session(session_id, reply)
+        )
 
     def delete(self, session_id: str) -> Op[int]:
-        """Remove a session: 1, or 0 if there was none; raises `WrongTypeError`."""
+        """Delete a session; return 1, or 0 if there was none. Raises `WrongTypeError`."""
         key = self.key(session_id)
 
         def decode(outcome: int) -> int:
@@ -119,63 +126,64 @@ class SessionsOps:
         return _DELETE.op([key], (0,), decode)
 
     def delete_page(self, cursor: ScanCursor) -> Flow[tuple[Deleted, ScanCursor | None]]:
-        """Remove a page of sessions: two round trips."""
-        ids, following = yield from scan_page(self.key_prefix, cursor)
+        """Delete a page of sessions; return also the cursor of the next page. Two round trips."""
+        ids, next_cursor = yield from scan_page(self.key_prefix, cursor)
         if not ids:
-            return Deleted(0, 0), following
-        outcomes = yield tuple(_DELETE.op([self.key(one)], (1,), int) for one in ids)
-        return Deleted(outcomes.count(1), outcomes.count(-1)), following
+            return Deleted(0, 0), next_cursor
+        outcomes = yield tuple(_DELETE.op([self.key(session_id)], (1,), int) for session_id in ids)
+        return Deleted(outcomes.count(1), outcomes.count(-1)), next_cursor
 
     def elements(self, session_id: str) -> Flow[list[bytes]]:
-        """All elements of a session as they are stored, oldest first."""
+        """Return all elements of a session as they are stored, oldest first."""
         return HistoryOps(session_id, self.key(session_id)).elements()
 
-    def restore(self, rows: Iterable[Row], ttl_ms: int) -> Flow[Imported]:
-        """Put rows in their places, once, however often it is run."""
-        seen: set[str] = set()
+    def import_elements(self, elements: Iterable[PlacedElement], ttl_ms: int) -> Flow[Imported]:
+        """Store elements at their indices. Idempotent; one round trip a page."""
+        sessions: set[str] = set()
         refused: dict[str, None] = {}
         added = present = 0
-        for page in pages(rows):
-            session_id, offset, _ = page[0]
-            seen.add(session_id)
+        for page in _import_pages(elements):
+            session_id = page[0].session_id
+            sessions.add(session_id)
             if session_id in refused:
                 continue
-            arguments = (ttl_ms, offset, *(row.element for row in page))
+            arguments = (ttl_ms, page[0].index, *(placed.element for placed in page))
             new = yield from ask(_IMPORT.op([self.key(session_id)], arguments, int))
             if new < 0:
                 refused[session_id] = None
             else:
                 added += new
                 present += len(page) - new
-        return Imported(len(seen), added, present, tuple(refused))
+        return Imported(len(sessions), added, present, tuple(refused))
 
 
-def pages(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Rows that follow each other in one session, as many as one round trip should move."""
-    page: list[Row] = []
+def _import_pages(elements: Iterable[PlacedElement]) -> Iterator[list[PlacedElement]]:
+    """Group consecutive elements of a session into pages of one round trip."""
+    page: list[PlacedElement] = []
     size = 0
-    end: list[Row | None] = [None]
-    for row in chain(rows, end):
+    for placed in elements:
         if page:
             last = page[-1]
-            follows = row is not None and row[:2] == (last.session_id, last.position + 1)
-            if not follows or len(page) == PAGE or size > _PAGE_BYTES:
+            is_full = len(page) == IMPORT_PAGE_ELEMENTS or size > _IMPORT_PAGE_BYTES
+            is_next = (placed.session_id, placed.index) == (last.session_id, last.index + 1)
+            if is_full or not is_next:
                 yield page
                 page, size = [], 0
-        if row is not None:
-            page.append(row)
-            size += len(row.element)
+        page.append(placed)
+        size += len(placed.element)
+    if page:
+        yield page
 
 
-def _session(session_id: str, row: Any) -> Session | None:
-    if row is None:
+def _parse_session(session_id: str, reply: Any) -> Session | None:
+    if reply is None:
         return None
-    messages, size, first, last, ttl = row
+    messages, size, first, last, ttl = reply
     return Session(
         session_id,
         messages,
         None if size < 0 else size,
         time_of(first),
         time_of(last),
-        None if ttl < 0 else timedelta(milliseconds=min(ttl, _MOST_MILLISECONDS)),
+        None if ttl < 0 else timedelta(milliseconds=min(ttl, _MAX_TIMEDELTA_MS)),
     )

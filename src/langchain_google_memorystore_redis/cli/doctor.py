@@ -171,7 +171,7 @@ def _some_sessions(ops: SessionsOps) -> Flow[tuple[list[Session], bool]]:
     cursor = yield from start_scan()
     found: list[Session] = []
     for _ in range(10):
-        page, following = yield from ops.page(cursor)
+        page, following = yield from ops.list_page(cursor)
         found += page
         if following is None:
             return found, True

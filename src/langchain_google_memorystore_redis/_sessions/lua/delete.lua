@@ -1,7 +1,7 @@
--- Removes a session, and no key that is something else.
--- KEYS[1]  the session's list
--- ARGV[1]  1 to remove only a list that holds messages, 0 for any list
--- Returns 1 if it was removed, 0 if there was none, -1 if the key is something else.
+-- Deletes a session, but no key that is something else.
+-- KEYS[1]  list of the session
+-- ARGV[1]  1 to delete only a list of messages, 0 for any list
+-- Returns 1 if it was deleted, 0 if there was none, -1 if the key is something else.
 local key = KEYS[1]
 local kind = redis.call('TYPE', key).ok
 if kind == 'none' then return 0 end
