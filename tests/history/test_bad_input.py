@@ -151,8 +151,8 @@ def test_truth_and_repr_of_a_history_ask_no_server() -> None:
 @pytest.mark.parametrize(
     ("message", "field", "words"),
     [
-        ("hi", None, "an object of type str is no message"),
-        (("human", "hi"), None, "an object of type tuple is no message"),
+        ("hi", None, "an object of type str is not a message"),
+        (("human", "hi"), None, "an object of type tuple is not a message"),
         (OwnMessage(content="x"), None, "OwnMessage is not one of LangChain's own"),
         (HumanMessage("x", at=datetime.now(UTC)), "at", "datetime"),
         (HumanMessage("x", raw=b"bytes"), "raw", "bytes"),

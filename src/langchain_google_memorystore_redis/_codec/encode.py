@@ -63,7 +63,7 @@ def _encode_fast(shape: Shape, message: BaseMessage) -> bytes:
 def _describe_unknown_class(message: object) -> str:
     cls = type(message)
     if not isinstance(message, BaseMessage):
-        return f"a {cls.__name__} is not a message; use HumanMessage or the like"
+        return f"an object of type {cls.__name__} is not a message; use HumanMessage or the like"
     return (
         f"{cls.__module__}.{cls.__qualname__} is not one of LangChain's own message classes; "
         "convert it to one of them"
