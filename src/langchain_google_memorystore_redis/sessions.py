@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from langchain_google_memorystore_redis._history.operations import HistoryOps, Page
 from langchain_google_memorystore_redis._redis.arguments import (
@@ -26,6 +26,7 @@ from langchain_google_memorystore_redis._sessions.migration import (
     amigrate_sessions,
     migrate_sessions,
 )
+from langchain_google_memorystore_redis._sessions.names import ForeignFormat, Format
 from langchain_google_memorystore_redis._sessions.operations import (
     Deleted,
     Imported,
@@ -54,8 +55,6 @@ __all__ = [
     "migrate_sessions",
 ]
 
-Format = Literal["jsonl", "openai"]
-ForeignFormat = Literal["jsonl", "openai", "langchain-redis"]
 Progress = Callable[[int], None]
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from langchain_google_memorystore_redis._redis.arguments import one_of, ttl_milliseconds
 from langchain_google_memorystore_redis._redis.clients import runners_for
+from langchain_google_memorystore_redis._sessions.names import OriginName
 from langchain_google_memorystore_redis._sessions.operations import Imported, SessionsOps
 from langchain_google_memorystore_redis._sessions.origins import Community, LangchainRedis, Origin
 
-OriginName = Literal["langchain-community", "langchain-redis"]
 _ORIGINS: dict[str, tuple[Callable[[SessionsOps], Origin], str]] = {
     "langchain-community": (Community, "message_store:"),
     "langchain-redis": (LangchainRedis, "chat:"),
