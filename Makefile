@@ -77,6 +77,11 @@ format: .venv/.dev  ## format the code
 docs: .venv/.docs  ## build the documentation into site/ and check its links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
+.PHONY: cli-reference
+cli-reference: .venv/.dev  ## write docs/cli_reference.md from what the commands declare
+	$(BIN)/typer langchain_google_memorystore_redis.cli.app utils docs \
+		--name memorystore-chat --title 'Command line reference' --output docs/cli_reference.md
+
 .PHONY: lock
 lock: .venv/.dev  ## pin the newest and the lowest versions that pyproject.toml admits
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras \

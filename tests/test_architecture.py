@@ -52,6 +52,8 @@ QUIRKS = {
     ("_redis/lua/_report_errors", "redis<7"),
     ("_redis/replies", "redis<6"),
     ("_redis/runners", "redis-py<=8.1"),
+    ("cli/app", "typer<=0.26.0"),
+    ("cli/group", "typer"),
 }
 """Module or script, and the server or library that each workaround in it is for."""
 

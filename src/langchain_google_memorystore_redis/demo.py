@@ -1,8 +1,8 @@
 """The tutorial as a program: `python -m langchain_google_memorystore_redis.demo`.
 
-Strategy: everything a reader of the README meets, run for real on the server of `REDIS_URL` or on
-an embedded Valkey (extra `embedded`) whose data lives in a temporary folder. The chat model
-answers from rules, so the demo needs no network, key or cost.
+Strategy: runs what the README shows, on the server of `REDIS_URL` or on an embedded Valkey (extra
+`embedded`) with its data in a temporary folder. The chat model answers from rules, so the demo
+needs no network and no API key.
 """
 
 from __future__ import annotations
@@ -27,29 +27,28 @@ from langchain_google_memorystore_redis._history.history import MemorystoreChatM
 from langchain_google_memorystore_redis._history.transcript import Turn
 from langchain_google_memorystore_redis.errors import MemorystoreError
 
-EMBEDDED = "an embedded Valkey"
 TEMPERATURES = {"Zurich": "12 °C, light rain", "Nairobi": "24 °C, sunny"}
 _COLOURS = {"user": "32", "assistant": "35", "tool": "33"}
 
 
 def answer(messages: Sequence[BaseMessage]) -> AIMessage:
-    """What the rules say to a conversation; what came earlier in it matters."""
+    """Return the answer of the rules to a conversation."""
     last = messages[-1]
     if isinstance(last, ToolMessage):
         return AIMessage(f"It is {last.text} there.")
-    said = last.text
-    if said.startswith("I am "):
-        return AIMessage(f"Nice to meet you, {said[5:].rstrip('.')}! What can I do for you?")
-    city = next((city for city in TEMPERATURES if city in said), None)
+    question = last.text
+    if question.startswith("I am "):
+        return AIMessage(f"Nice to meet you, {question[5:].rstrip('.')}! What can I do for you?")
+    city = next((city for city in TEMPERATURES if city in question), None)
     if city is not None:
         call = {"name": "weather", "args": {"city": city}, "id": f"call-{len(messages)}"}
         return AIMessage("", tool_calls=[call])
-    if "my name" in said:
+    if "my name" in question:
         names = [m.text[5:].rstrip(".") for m in messages if m.text.startswith("I am ")]
         return AIMessage(f"You are {names[-1]}." if names else "You have not told me yet.")
-    if "summary" in said:
-        asked = [m.text for m in messages[:-1] if isinstance(m, HumanMessage)]
-        return AIMessage("You said: " + " / ".join(asked))
+    if "summary" in question:
+        earlier = [m.text for m in messages[:-1] if isinstance(m, HumanMessage)]
+        return AIMessage("You said: " + " / ".join(earlier))
     return AIMessage("I only know names and the weather, but I remember all you say.")
 
 
@@ -71,10 +70,10 @@ class RuleModel(BaseChatModel):
 
 
 def agent() -> Runnable[list[BaseMessage], list[BaseMessage]]:
-    """Asks the model, runs the tool it calls, and asks again: all of it goes into the history."""
+    """Return an agent that calls the model and its tools until the model calls none."""
     model = RuleModel()
 
-    def turn(messages: list[BaseMessage]) -> list[BaseMessage]:
+    def run_turn(messages: list[BaseMessage]) -> list[BaseMessage]:
         new: list[BaseMessage] = [model.invoke(messages)]
         while isinstance(new[-1], AIMessage) and new[-1].tool_calls:
             for call in new[-1].tool_calls:
@@ -83,11 +82,11 @@ def agent() -> Runnable[list[BaseMessage], list[BaseMessage]]:
             new.append(model.invoke([*messages, *new]))
         return new
 
-    return RunnableLambda(turn)
+    return RunnableLambda(run_turn)
 
 
 class Screen:
-    """Prints a transcript, in colour on a terminal."""
+    """Printer of the demo, with colours on a terminal."""
 
     def __init__(self) -> None:
         self._colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
@@ -96,21 +95,21 @@ class Screen:
         return f"\033[{code}m{text}\033[0m" if self._colour else text
 
     def title(self, text: str) -> None:
-        """A heading."""
+        """Print a heading."""
         print(f"\n{self._paint('1', text)}\n{self._paint('2', '─' * len(text))}")
 
-    def code(self, text: str, outcome: object = None) -> None:
-        """A line of the tutorial and what came of it."""
+    def code(self, text: str, result: object = None) -> None:
+        """Print a line of code and its result."""
         print(f"  {self._paint('36', text)}")
-        if outcome is not None:
-            print(f"      {outcome}")
+        if result is not None:
+            print(f"      {result}")
 
     def say(self, text: str) -> None:
-        """A paragraph."""
+        """Print a paragraph."""
         print(textwrap.fill(text, 88, initial_indent="  ", subsequent_indent="  "))
 
     def message(self, session: str, message: BaseMessage) -> None:
-        """A message of a transcript."""
+        """Print a message of a session."""
         turn = Turn.of(message)
         who = self._paint(_COLOURS.get(turn.kind, "31"), f"{turn.who:>9}")
         for line in turn.lines:
@@ -118,7 +117,7 @@ class Screen:
 
 
 def tutorial(client: redis.Redis, screen: Screen, prefix: str) -> None:
-    """Two sessions: add, read back, clear."""
+    """Add messages to a session, read them back, and clear it."""
     screen.title("The tutorial")
     history = MemorystoreChatMessageHistory(client, session_id="session1", key_prefix=prefix)
     screen.code('history = MemorystoreChatMessageHistory(client, session_id="session1")')
@@ -137,15 +136,15 @@ def tutorial(client: redis.Redis, screen: Screen, prefix: str) -> None:
 
 
 def conversations(client: redis.Redis, screen: Screen, prefix: str) -> None:
-    """Two people talk to one assistant in turns; each has a session."""
+    """Let two people talk to one assistant, each in a session."""
     screen.title("Two conversations at once")
     screen.say(
-        "RunnableWithMessageHistory opens a history for every turn; what it remembers comes from "
-        "the server. Ada and Ben take turns, and the assistant uses a tool."
+        "RunnableWithMessageHistory opens a history for every turn and reads it from the server. "
+        "Ada and Ben take turns, and the assistant uses a tool."
     )
     print()
     with warnings.catch_warnings():
-        # LangChain prefers LangGraph from 1.3.3 on; this shows what users of 0.3.0 have today.
+        # Deprecated by LangChain 1.3.3, but what users of release 0.3.0 have today.
         warnings.simplefilter("ignore", DeprecationWarning)
         chat = RunnableWithMessageHistory(
             agent(),
@@ -167,17 +166,17 @@ def conversations(client: redis.Redis, screen: Screen, prefix: str) -> None:
         screen.message(session, question)
         for message in chat.invoke([question], {"configurable": {"session_id": session}}):
             screen.message(session, message)
-    screen.title("What the server holds")
+    screen.title("The stored sessions")
     for session in ("ada", "ben"):
         history = MemorystoreChatMessageHistory(client, session, key_prefix=prefix)
         kinds = " ".join(message.type for message in history)
         screen.say(f"{session}: {len(history)} messages: {kinds}")
         history.clear()
-    screen.say("Both sessions are cleared again.")
+    screen.say("Both sessions have been cleared.")
 
 
 def run(client: redis.Redis, name: str) -> None:
-    """Run the demo under a key prefix of its own, so that it touches no session of yours."""
+    """Run the demo under a key prefix of its own, apart from all other sessions."""
     screen = Screen()
     prefix = f"demo:{uuid.uuid4().hex[:8]}:"
     screen.say(f"Connected to {name}.")
@@ -186,10 +185,11 @@ def run(client: redis.Redis, name: str) -> None:
 
 
 def main() -> None:
-    """Run the demo on the server of `REDIS_URL`, or on an embedded one."""
+    """Run the demo on the server of `REDIS_URL`, or on an embedded Valkey."""
     try:
         with connect() as client:
-            run(client, "the server of REDIS_URL" if os.environ.get("REDIS_URL") else EMBEDDED)
+            has_url = bool(os.environ.get("REDIS_URL"))
+            run(client, "the server of REDIS_URL" if has_url else "an embedded Valkey")
     except (MemorystoreError, redis.RedisError, OSError) as error:
         sys.exit(f"demo: {error}")
 

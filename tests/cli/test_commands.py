@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, messag
 from redis.backoff import EqualJitterBackoff
 
 from langchain_google_memorystore_redis import MemorystoreChatMessageHistory, sessions
-from langchain_google_memorystore_redis.cli import screen
+from langchain_google_memorystore_redis.cli import output
 from tests.connect.certificates import tls_server
 from tests.plugins.clients import Target
 from tests.plugins.servers import Servers
@@ -38,7 +38,7 @@ def test_list_prints_lines_json_or_a_table(shell: Shell) -> None:
     assert by_id["a\tb\n\x1b[31m"]["expires_in_seconds"] is None
     table = uncoloured(shell("list", **TERMINAL))
     assert re.search(r"SESSION +MESSAGES +SIZE +FIRST +LAST +EXPIRES IN", table)
-    assert re.search(r"ada +2 +\d+ B +\d s ago +\d s ago +17 min", table)
+    assert re.search(r"ada +2 +\d+ bytes +\d s ago +\d s ago +17 min", table)
     assert re.search(r"a\\tb\\n␛\[31m +1 ", table)
 
 
@@ -54,12 +54,12 @@ def test_list_shows_a_session_that_outlives_python(shell: Shell) -> None:
 def test_a_pipe_gets_all_while_the_terminal_shows_progress(
     plain: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(screen, "_SHORT", -1)
+    monkeypatch.setattr(output, "_PROGRESS_DELAY", -1)
     for name in ("ada", "ben"):
         plain.history(name).add_message(HumanMessage("hi"))
     done = plain("list", "--json", **TERMINAL)
     assert sorted(row["session_id"] for row in rows(done)) == ["ada", "ben"]
-    assert "Looking for sessions" in done.stderr
+    assert "Scanning keys" in done.stderr
 
 
 def test_a_narrow_terminal_shows_the_ids_and_drops_other_columns(plain: Shell) -> None:
@@ -158,21 +158,23 @@ def test_what_is_exported_can_be_imported_again(
     assert rows(shell(*again)) == [{"sessions": 2, "added": 3, "present": 0, "refused": []}]
     assert rows(shell(*again)) == [{"sessions": 2, "added": 0, "present": 3, "refused": []}]
     done = shell("import", "-", "--format", format, stdin=to_stdout)
-    assert done.stderr == "Added 0 messages in 1 session. 2 messages were there already.\n"
+    assert done.stderr == "Added 0 messages in 1 session (2 already present).\n"
     alone = shell("export", "ben", "--format", format).stdout
     done = shell("import", "-", "--format", format, stdin=alone)
-    assert done.stderr == "Added 0 messages in 1 session. 1 message was there already.\n"
+    assert done.stderr == "Added 0 messages in 1 session (1 already present).\n"
     assert [message.text for message in shell.history("ada").messages] == ["hi", "yo"]
 
 
-def test_an_import_says_what_it_left_alone(plain: Shell, tmp_path: Path) -> None:
+def test_an_import_names_the_sessions_that_hold_other_messages(
+    plain: Shell, tmp_path: Path
+) -> None:
     plain.history("ada").add_message(HumanMessage("hi"))
     (tmp_path / "file").write_text(plain("export").stdout)
     plain.history("ada").clear()
     plain.history("ada").add_message(HumanMessage("another"))
     done = plain("import", str(tmp_path / "file"))
     assert done.exit_code == 1
-    assert "Left alone, it holds something else: 'ada'" in done.stderr
+    assert "Not imported, the session holds other messages: 'ada'" in done.stderr
 
 
 def test_an_export_that_breaks_off_leaves_no_file(plain: Shell, tmp_path: Path) -> None:
@@ -233,12 +235,12 @@ def test_delete_asks_first_and_says_how_many(shell: Shell) -> None:
     for answer in ("n\n", ""):
         done = shell("delete", "--prefix", "user-1:", stdin=answer)
         assert done.exit_code == 1
-        question = f"Delete 2 sessions (4 messages) whose key begins with '{shell.prefix}user-1:'?"
+        question = f"Delete 2 sessions (4 messages) whose key starts with '{shell.prefix}user-1:'?"
         assert question in done.stderr
     assert len(shell("list").stdout.splitlines()) == 4
     done = shell("delete", "--prefix", "user-1:", stdin="y\n")
     assert done.exit_code == 0
-    assert done.stderr.endswith("Deleted 2 sessions. Left alone: 1 key of another kind.\n")
+    assert done.stderr.endswith("Deleted 2 sessions. Skipped 1 key of another kind.\n")
     done = shell("delete", "user-2", "nobody", "--yes", "--json")
     assert rows(done) == [{"deleted": 1, "refused": 0}]
     assert [line.split("\t")[0] for line in shell("list").stdout.splitlines()] == ["user-3"]
@@ -247,9 +249,9 @@ def test_delete_asks_first_and_says_how_many(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("args", "problem"),
     [
-        (["delete"], "name sessions, or give a --prefix that is not empty"),
-        (["delete", "a", "--prefix", "b"], "name sessions, or give a --prefix"),
-        (["delete", "--prefix", ""], "name sessions, or give a --prefix that is not empty"),
+        (["delete"], "name sessions, or pass a --prefix that is not empty"),
+        (["delete", "a", "--prefix", "b"], "name sessions, or pass a --prefix"),
+        (["delete", "--prefix", ""], "name sessions, or pass a --prefix that is not empty"),
         (["list", "--nonsense"], "No such option"),
         (["nonsense"], "No such command 'nonsense'"),
         (["show"], "Missing argument 'SESSION'"),
@@ -300,7 +302,7 @@ def test_a_password_that_the_server_has_not_is_to_be_left_out(
         done = run("--url", f"redis://:secret@127.0.0.1:{port}", "--no-cluster", command)
         said = done.stdout + done.stderr
         assert "Leave the password out: this server has none." in said
-        assert "takes a password" not in said
+        assert "Put a password" not in said
         assert "?." not in said
 
 
@@ -321,7 +323,7 @@ def test_an_error_names_where_the_url_came_from(plain: Shell) -> None:
     assert f"--source-url {wrong}" in migrating.stderr
 
 
-def test_the_server_that_is_examined_is_named_without_its_password(
+def test_the_server_that_is_checked_is_named_without_its_password(
     servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(EqualJitterBackoff, "compute", lambda *_: 0)
@@ -331,11 +333,11 @@ def test_the_server_that_is_examined_is_named_without_its_password(
         ("redis://:secret@[::1", "the server of --url"),
     ):
         done = run("--url", url, "--no-cluster", "doctor")
-        assert done.stderr.startswith(f"Examining {named}\n")
+        assert done.stderr.startswith(f"Checking {named}\n")
         assert "secret" not in done.output
     assert "--url must be host, host:port" in done.stdout
     broken = run("doctor", REDIS_URL="redis://[::1")
-    assert broken.stderr.startswith("Examining the server of REDIS_URL\n")
+    assert broken.stderr.startswith("Checking the server of REDIS_URL\n")
 
 
 def test_tls_takes_an_authority_and_a_host_that_the_certificate_names(
@@ -355,7 +357,7 @@ def test_tls_takes_an_authority_and_a_host_that_the_certificate_names(
         ):
             done = run(*options, "list")
             assert (done.exit_code, len(done.stderr.splitlines())) == (1, 1)
-            assert "Give the server's authorities by --ca-certs" in done.stderr
+            assert "with --ca-certs" in done.stderr
 
 
 def test_even_a_bug_is_one_line(plain: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""`memorystore-chat doctor`: what it sees, and what it may not see."""
+"""`memorystore-chat doctor`: what it checks, and without which permissions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 import redis
 from langchain_core.messages import HumanMessage
 
-from langchain_google_memorystore_redis.cli.judgement import (
+from langchain_google_memorystore_redis.cli.assessment import (
     Info,
-    judge_eviction,
-    judge_memory,
-    judge_replicas,
-    judge_round_trip,
-    judge_version,
+    assess_eviction,
+    assess_memory,
+    assess_replicas,
+    assess_round_trip,
+    assess_version,
 )
 from langchain_google_memorystore_redis.sessions import Session
 from tests.plugins.servers import Servers
@@ -135,38 +135,38 @@ LASTING = Session("a", 1, 1, None, None, None)
         ("", [], "yellow"),
     ],
 )
-def test_an_eviction_policy_is_judged_by_the_sessions(
+def test_an_eviction_policy_is_rated_by_the_sessions(
     policy: str, sessions: list[Session], level: str
 ) -> None:
-    assert judge_eviction([{"maxmemory_policy": policy}], sessions).level == level
+    assert assess_eviction([{"maxmemory_policy": policy}], sessions).level == level
 
 
 @pytest.mark.parametrize(
-    ("judge", "infos", "level"),
+    ("assess", "infos", "level"),
     [
-        (judge_memory, [{"used_memory": 10, "maxmemory": 100}], "green"),
-        (judge_memory, [{"used_memory": 10, "maxmemory": 100}] * 2, "green"),
+        (assess_memory, [{"used_memory": 10, "maxmemory": 100}], "green"),
+        (assess_memory, [{"used_memory": 10, "maxmemory": 100}] * 2, "green"),
         (
-            judge_memory,
+            assess_memory,
             [{"used_memory": 1, "maxmemory": 100}, {"used_memory": 85, "maxmemory": 100}],
             "yellow",
         ),
-        (judge_memory, [{"used_memory": 95, "maxmemory": 100}], "red"),
-        (judge_memory, [{"used_memory": 1, "maxmemory": 0, "total_system_memory": 9}], "yellow"),
-        (judge_memory, [{}], "yellow"),
-        (judge_replicas, [{"connected_slaves": 1}, {"connected_slaves": 2}], "green"),
-        (judge_replicas, [{"connected_slaves": 1}, {"connected_slaves": 0}], "yellow"),
-        (judge_replicas, [{}], "yellow"),
-        (judge_version, [{"redis_version": "4.0.14"}], "red"),
-        (judge_version, [{"redis_version": "7.2.4", "valkey_version": "9.0.0"}], "green"),
-        (judge_version, [{}], "green"),
+        (assess_memory, [{"used_memory": 95, "maxmemory": 100}], "red"),
+        (assess_memory, [{"used_memory": 1, "maxmemory": 0, "total_system_memory": 9}], "yellow"),
+        (assess_memory, [{}], "yellow"),
+        (assess_replicas, [{"connected_slaves": 1}, {"connected_slaves": 2}], "green"),
+        (assess_replicas, [{"connected_slaves": 1}, {"connected_slaves": 0}], "yellow"),
+        (assess_replicas, [{}], "yellow"),
+        (assess_version, [{"redis_version": "4.0.14"}], "red"),
+        (assess_version, [{"redis_version": "7.2.4", "valkey_version": "9.0.0"}], "green"),
+        (assess_version, [{}], "green"),
     ],
 )
-def test_answers_are_judged(
-    judge: Callable[[list[Info]], Any], infos: list[Info], level: str
+def test_answers_are_rated(
+    assess: Callable[[list[Info]], Any], infos: list[Info], level: str
 ) -> None:
-    assert judge(infos).level == level
+    assert assess(infos).level == level
 
 
 def test_a_slow_server_is_yellow() -> None:
-    assert (judge_round_trip(0.5, 9).level, judge_round_trip(20, 9).level) == ("green", "yellow")
+    assert (assess_round_trip(0.5, 9).level, assess_round_trip(20, 9).level) == ("green", "yellow")

@@ -1,8 +1,7 @@
-"""What `memorystore-chat doctor` looks at.
+"""Checks of `memorystore-chat doctor`.
 
-Strategy: each probe asks the server one thing and judges the answer: green, yellow or red, with
-what to do. A probe that may not ask (NOPERM), or that fails in another way, is a finding like any
-other and never ends the examination. Judging is pure; only `examine` and the probes ask.
+Strategy: each check asks the server one thing and rates the answer. A check that lacks the
+permission (NOPERM), or fails otherwise, is a finding like any other and never ends the run.
 """
 
 from __future__ import annotations
@@ -21,145 +20,145 @@ from langchain_google_memorystore_redis._redis.clients import runners_for
 from langchain_google_memorystore_redis._redis.op import PRIMARIES, Flow, Op
 from langchain_google_memorystore_redis._redis.scan import start_scan
 from langchain_google_memorystore_redis._sessions.operations import Session, SessionsOps
-from langchain_google_memorystore_redis.cli.judgement import (
+from langchain_google_memorystore_redis.cli.assessment import (
     Finding,
     Info,
+    assess_eviction,
+    assess_memory,
+    assess_replicas,
+    assess_round_trip,
+    assess_version,
     count_sessions,
-    is_permission,
-    judge_eviction,
-    judge_memory,
-    judge_replicas,
-    judge_round_trip,
-    judge_version,
-    not_known,
 )
-from langchain_google_memorystore_redis.cli.server import (
-    Server,
-    ask_primaries,
+from langchain_google_memorystore_redis.cli.errors import (
     explain,
-    is_node_of_cluster,
+    is_permission_error,
+    is_response_error,
 )
+from langchain_google_memorystore_redis.cli.info import is_cluster_node, read_infos
+from langchain_google_memorystore_redis.cli.server import Server
 
 T = TypeVar("T")
 
 
-def examine(server: Server) -> Iterator[Finding]:
-    """All findings, each as soon as it is known."""
+def run_checks(server: Server) -> Iterator[Finding]:
+    """Yield the findings, each as soon as it is known."""
     with ExitStack() as stack:
-        # A cluster client connects when it is made.
+        # A cluster client connects when it is created.
         client = _attempt(lambda: stack.enter_context(server.client()))
         if isinstance(client, Exception):
             yield Finding("connection", "red", explain(client))
         else:
-            yield from _findings(_Examination(client, server.prefix))
+            yield from _findings(_Checks(client, server.prefix))
 
 
-def _findings(examination: _Examination) -> Iterator[Finding]:
-    connected = examination.round_trip()
-    yield connected
-    if connected.level == "red":
+def _findings(checks: _Checks) -> Iterator[Finding]:
+    connection = checks.connection()
+    yield connection
+    if connection.level == "red":
         return
-    infos = examination.infos()
+    infos = checks.infos()
     if isinstance(infos, Exception):
-        yield not_known("server", infos)
+        yield _unknown("server", infos)
     else:
-        yield judge_version(infos)
-        if is_node_of_cluster(examination.client, infos):
+        yield assess_version(infos)
+        if is_cluster_node(checks.client, infos):
             yield Finding("cluster", "red", "this is one node of a cluster", "Pass --cluster.")
             return
     yield Finding("modules", "green", "none needed: only core commands are used")
-    yield examination.scripts()
-    yield examination.messages()
-    seen = examination.sessions()
+    yield checks.scripts()
+    yield checks.messages()
+    result = checks.sessions()
     sessions: list[Session] = []
-    if isinstance(seen, Exception):
+    if isinstance(result, Exception):
         advice = "list, delete --prefix and export of all sessions need +scan; a chat does not."
-        yield not_known("sessions", seen, advice)
+        yield _unknown("sessions", result, advice)
     else:
-        sessions, are_all = seen
-        yield Finding("sessions", "green", count_sessions(sessions, are_all, examination.prefix))
+        sessions, is_complete = result
+        yield Finding("sessions", "green", count_sessions(sessions, is_complete, checks.prefix))
     if isinstance(infos, Exception):
-        yield not_known("eviction, memory, replicas", infos)
+        yield _unknown("eviction, memory, replicas", infos)
         return
-    yield judge_eviction(infos, sessions)
-    yield judge_memory(infos)
-    yield judge_replicas(infos)
+    yield assess_eviction(infos, sessions)
+    yield assess_memory(infos)
+    yield assess_replicas(infos)
 
 
-class _Examination:
-    """The probes: all that is asked of the server."""
+class _Checks:
+    """Checks that send commands to the server."""
 
     def __init__(self, client: Any, prefix: str) -> None:
         self.client = client
         self.prefix = prefix
         self._runner = runners_for(client)[0]
 
-    def round_trip(self) -> Finding:
-        """Whether the server answers at all, and how fast."""
-        # Not PING: cluster clients ask all nodes.
+    def connection(self) -> Finding:
+        """Check that the server replies, and how fast."""
+        # Not PING, which cluster clients send to all nodes.
         node = self._runner.run(_primaries())[0]
         echo = Op(("ECHO", "memorystore-chat"), bool, node=node)
-        times = []
+        times_ms = []
         for _ in range(21):
             started = time.perf_counter()
             try:
                 self._runner.run(echo)
-            except Exception as error:  # noqa: BLE001  (judged, whatever it is)
-                if not _is_answer(error):
+            except Exception as error:  # noqa: BLE001  (becomes a finding)
+                if not is_response_error(error):
                     return Finding("connection", "red", explain(error))
-            times.append((time.perf_counter() - started) * 1000)
+            times_ms.append((time.perf_counter() - started) * 1000)
         # The first one connects.
-        return judge_round_trip(statistics.median(times[1:]), times[0])
+        return assess_round_trip(statistics.median(times_ms[1:]), times_ms[0])
 
     def infos(self) -> list[Info] | Exception:
-        """INFO of each primary."""
-        return _attempt(lambda: self._runner.run(ask_primaries()))
+        """Return the INFO of each primary, or the error."""
+        return _attempt(lambda: self._runner.run(read_infos()))
 
     def scripts(self) -> Finding:
-        """Whether Lua may run."""
+        """Check that Lua scripts are allowed."""
         script = Op(("EVAL", "return 1", 1, SessionsOps(self.prefix).key(_probe_id())), int)
-        failed = _attempt(lambda: self._runner.run(script))
-        if isinstance(failed, Exception):
-            advice = "Allow +@scripting (+eval +evalsha): every append is one script."
-            return Finding("scripts", "red", explain(failed), advice)
-        return Finding("scripts", "green", "Lua may run")
+        result = _attempt(lambda: self._runner.run(script))
+        if isinstance(result, Exception):
+            advice = "Allow +@scripting (+eval +evalsha): every append is a script."
+            return Finding("scripts", "red", explain(result), advice)
+        return Finding("scripts", "green", "Lua scripts are allowed")
 
     def messages(self) -> Finding:
-        """Whether a message can be stored, read and removed; it expires if the last one fails."""
-        session_id = _probe_id()
+        """Check that a message can be stored, read and deleted; it expires if deleting fails."""
         history = MemorystoreChatMessageHistory(
-            self.client, session_id, ttl=60, key_prefix=self.prefix
+            self.client, _probe_id(), ttl=60, key_prefix=self.prefix
         )
 
-        def try_out() -> bool:
-            history.add_message(HumanMessage("memorystore-chat doctor was here"))
-            stored = len(history.messages) == 1
+        def probe() -> bool:
+            history.add_message(HumanMessage("Stored by memorystore-chat doctor"))
+            is_stored = len(history.messages) == 1
             history.clear()
-            return stored
+            return is_stored
 
-        outcome = _attempt(try_out)
-        if outcome is True:
-            return Finding("messages", "green", "one was stored, read and removed")
-        problem = explain(outcome) if isinstance(outcome, Exception) else "one was not there"
+        result = _attempt(probe)
+        if result is True:
+            return Finding("messages", "green", "stored, read and deleted one")
+        problem = explain(result) if isinstance(result, Exception) else "a stored one was missing"
         advice = f"A chat needs ~{self.prefix}* +@read +@write +@scripting."
-        return Finding("messages", "red", problem, advice if is_permission(outcome) else "")
+        return Finding("messages", "red", problem, advice if is_permission_error(result) else "")
 
     def sessions(self) -> tuple[list[Session], bool] | Exception:
-        """The first sessions that are found, to see whether they expire; whether it is all."""
-        return _attempt(lambda: self._runner.run(_some_sessions(SessionsOps(self.prefix))))
+        """Return the first sessions found, and whether they are all; or the error."""
+        return _attempt(lambda: self._runner.run(_first_sessions(SessionsOps(self.prefix))))
 
 
-def _attempt(body: Callable[[], T]) -> T | Exception:
+def _attempt(call: Callable[[], T]) -> T | Exception:
     try:
-        return body()
-    except Exception as error:  # noqa: BLE001  (a finding, whatever it is)
+        return call()
+    except Exception as error:  # noqa: BLE001  (becomes a finding)
         return error
 
 
-def _is_answer(error: Exception) -> bool:
-    """Whether a server said it: then there is a connection, though not a permission."""
-    names = {base.__name__ for base in type(error).__mro__}
-    return "ResponseError" in names and "ConnectionError" not in names
+def _unknown(check: str, error: Exception, advice: str = "") -> Finding:
+    """Return the finding of a check that failed."""
+    if is_permission_error(error):
+        advice = advice or "A chat does not need it. To check it, allow +info to this user."
+        return Finding(check, "yellow", "no permission to check (NOPERM)", advice)
+    return Finding(check, "yellow", " ".join(str(error).split()), advice)
 
 
 def _primaries() -> Flow[tuple[str | None, ...]]:
@@ -167,18 +166,19 @@ def _primaries() -> Flow[tuple[str | None, ...]]:
     return names
 
 
-def _some_sessions(ops: SessionsOps) -> Flow[tuple[list[Session], bool]]:
+def _first_sessions(ops: SessionsOps) -> Flow[tuple[list[Session], bool]]:
+    """Return 100 or more sessions, or those among the first 10 pages of keys."""
     cursor = yield from start_scan()
-    found: list[Session] = []
+    sessions: list[Session] = []
     for _ in range(10):
-        page, following = yield from ops.list_page(cursor)
-        found += page
-        if following is None:
-            return found, True
-        if len(found) >= 100:
+        page, next_cursor = yield from ops.list_page(cursor)
+        sessions += page
+        if next_cursor is None:
+            return sessions, True
+        if len(sessions) >= 100:
             break
-        cursor = following
-    return found, False
+        cursor = next_cursor
+    return sessions, False
 
 
 def _probe_id() -> str:

@@ -1,8 +1,8 @@
-"""The files that `export` writes and `import` reads.
+"""Files that `export` writes and `import` reads.
 
-Strategy: a file is written beside its place and moved there when it is complete, so that an export
-that breaks off leaves no half of one; what is no regular file is written into as it is. "-" and no
-name are stdin and stdout.
+Strategy: an export is written to a temporary file that replaces the target once it is complete, so
+that an interrupted one leaves nothing; a pipe or device is written to directly. "-" means stdin or
+stdout.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from langchain_google_memorystore_redis.cli.screen import progress
+from langchain_google_memorystore_redis.cli.output import progress
 
 
 @contextmanager
-def writing(path: Path | None) -> Iterator[BinaryIO]:
-    """Where an export goes."""
+def open_export(path: Path | None) -> Iterator[BinaryIO]:
+    """Open the file to export to, stdout for None or "-"."""
     if path is None or str(path) == "-" or _is_stdout(path):
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
@@ -30,15 +30,15 @@ def writing(path: Path | None) -> Iterator[BinaryIO]:
     except FileNotFoundError:
         mode = None
     if mode is None or stat.S_ISREG(mode):
-        with _replacing(path, mode) as file:
+        with _open_replacement(path, mode) as file:
             yield file
-    else:  # a pipe or a device takes what comes, and must stay what it is
+    else:  # a pipe or a device cannot be replaced
         with path.open("wb") as file:
             yield file
 
 
 def _is_stdout(path: Path) -> bool:
-    """Whether this is another name of stdout, as /dev/stdout; it may be appended to a file."""
+    """Return whether the path is another name of stdout, such as /dev/stdout."""
     try:
         return os.path.samestat(path.stat(), os.fstat(1))
     except OSError:
@@ -46,28 +46,28 @@ def _is_stdout(path: Path) -> bool:
 
 
 @contextmanager
-def _replacing(path: Path, mode: int | None) -> Iterator[BinaryIO]:
-    """A file that takes the place and the mode of the one at `path` once it is complete."""
+def _open_replacement(path: Path, mode: int | None) -> Iterator[BinaryIO]:
+    """Open a file that replaces the one at `path`, with its mode, once it is complete."""
     target = path.resolve()
     part = target.with_name(f".memorystore-chat-{os.getpid()}.part")
-    # Never open to more than the file will be; never one that is there, which may be a link.
+    # Never more permissive than the final file; never one that exists, which may be a link.
     allowed = 0o666 if mode is None else stat.S_IMODE(mode)
-    with _naming(path):
-        opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, allowed)
+    with _errors_name(path):
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, allowed)
     try:
-        with os.fdopen(opened, "wb") as file:
-            if mode is not None:  # whatever the umask has taken away
-                os.fchmod(opened, allowed)
+        with os.fdopen(descriptor, "wb") as file:
+            if mode is not None:  # restores what the umask has cleared
+                os.fchmod(descriptor, allowed)
             yield file
-        with _naming(path):
+        with _errors_name(path):
             part.replace(target)
     finally:
         part.unlink(missing_ok=True)
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Errors name the path that the user gave."""
+def _errors_name(path: Path) -> Iterator[None]:
+    """Name the path that the user gave in any OSError."""
     try:
         yield
     except OSError as error:
@@ -75,18 +75,18 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def lines_of(path: Path) -> Iterator[Iterator[bytes]]:
-    """The lines of an import, with a progress bar over the bytes of the file."""
+def open_import(path: Path) -> Iterator[Iterator[bytes]]:
+    """Open a file to import, and return its lines; a progress bar counts their bytes."""
     if str(path) == "-":
         yield iter(sys.stdin.buffer)
         return
     with path.open("rb") as file, progress("Importing bytes", path.stat().st_size) as advance:
 
         def lines() -> Iterator[bytes]:
-            read = 0
+            size = 0
             for line in file:
                 yield line
-                read += len(line)
-                advance(read)
+                size += len(line)
+                advance(size)
 
         yield lines()

@@ -1,8 +1,8 @@
-"""What the commands print.
+"""Output of the commands.
 
-Strategy: data goes to stdout, words and progress to stderr. A terminal gets tables, colours and
-Markdown; a pipe gets lines with tabs, in the same order and nothing cut off; `--json` gives one
-JSON object a line. NO_COLOR and TERM are honoured, by rich.
+Strategy: data goes to stdout; messages and progress go to stderr. A terminal gets tables, colours
+and Markdown; a pipe gets complete lines with tabs, in the same order; `--json` prints one JSON
+object per line. rich honours NO_COLOR and TERM.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 from langchain_core.messages import message_to_dict
 from rich.cells import cell_len
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -27,36 +28,42 @@ from langchain_google_memorystore_redis._codec.decode import time_of
 from langchain_google_memorystore_redis._history.display import turns_of
 from langchain_google_memorystore_redis._history.operations import HistoryOps, Page
 from langchain_google_memorystore_redis._history.transcript import rich_turn, to_text, visible
-from langchain_google_memorystore_redis.cli.judgement import Finding
-from langchain_google_memorystore_redis.cli.words import ago, plural, size, span
+from langchain_google_memorystore_redis.cli.assessment import Finding
+from langchain_google_memorystore_redis.cli.formatting import (
+    format_age,
+    format_count,
+    format_duration,
+)
 from langchain_google_memorystore_redis.errors import CorruptEntryError
 from langchain_google_memorystore_redis.sessions import Imported, Session
 
-_SHORT = 0.5
-"""Seconds for which no progress need be shown."""
-_LEAST_OF_ID = 20
-_FIRST_TO_GO = ("FIRST", "SIZE", "EXPIRES IN", "MESSAGES", "LAST")
-"""The columns of a table of sessions that a narrow terminal does not get."""
+_PROGRESS_DELAY = 0.5
+"""Seconds before a progress bar is shown."""
+
+_MIN_ID_WIDTH = 20
+
+_OPTIONAL_COLUMNS = ("FIRST", "SIZE", "EXPIRES IN", "MESSAGES", "LAST")
+"""Columns of the table of sessions, in the order in which a narrow terminal loses them."""
 
 
-def out() -> Console:
-    """Stdout, as it is when the command runs."""
+def stdout() -> Console:
+    """Return a console of the present stdout."""
     return Console(file=sys.stdout, highlight=False, soft_wrap=False)
 
 
 def say(text: str, style: str = "") -> None:
-    """Words for a person, on stderr."""
+    """Print a message for a person on stderr."""
     Console(file=sys.stderr, highlight=False, soft_wrap=True).print(Text(text, style=style))
 
 
 def print_json(fields: dict[str, Any]) -> None:
-    """One JSON object in a line of stdout, flushed, so that a reader need not wait."""
+    """Print a JSON object in one line of stdout, flushed at once."""
     print(json.dumps(fields, ensure_ascii=True), flush=True)  # noqa: T201
 
 
 @contextmanager
-def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr, if that is a terminal and it takes long; gone afterwards."""
+def progress(description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on stderr, if that is a terminal, after a delay and until the end."""
     console = Console(file=sys.stderr)
     columns = (
         SpinnerColumn(),
@@ -64,31 +71,31 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], No
         BarColumn(),
         TextColumn("{task.completed:,.0f}" + (f" of {total:,}" if total else "")),
     )
-    # While it is shown, rich would print on stderr what a pipe is to get.
-    terminal = sys.stdout.isatty()
-    shown = Progress(*columns, console=console, transient=True, redirect_stdout=terminal)
-    task = shown.add_task(what, total=total)
-    begun = time.monotonic()
+    # rich would redirect to stderr what belongs in a pipe.
+    redirect_stdout = sys.stdout.isatty()
+    bar = Progress(*columns, console=console, transient=True, redirect_stdout=redirect_stdout)
+    task = bar.add_task(description, total=total)
+    started = time.monotonic()
 
-    def advance(done: int) -> None:
-        if console.is_terminal and time.monotonic() - begun > _SHORT:
-            shown.start()
-        shown.update(task, completed=min(done, total) if total else done)
+    def advance(completed: int) -> None:
+        if console.is_terminal and time.monotonic() - started > _PROGRESS_DELAY:
+            bar.start()
+        bar.update(task, completed=min(completed, total) if total else completed)
 
     try:
         yield advance
     finally:
-        if shown.live.is_started:
-            shown.stop()
+        if bar.live.is_started:
+            bar.stop()
 
 
 def print_page(ops: HistoryOps, page: Page, as_json: bool, day: date | None = None) -> date | None:
-    """A page of a transcript that goes on after `day`; the answer is the day it ends with."""
+    """Print a page of a transcript, below messages of `day`, and return the day of its last one."""
     if as_json:
         for index, element in enumerate(page.elements, page.first):
-            print_json({"index": index, **_entry(ops, element, index)})
+            print_json({"index": index, **_entry_fields(ops, element, index)})
         return None
-    console = out()
+    console = stdout()
     for turn in turns_of(ops, page):
         if not console.is_terminal:
             print(to_text(turn), flush=True)  # noqa: T201
@@ -101,7 +108,7 @@ def print_page(ops: HistoryOps, page: Page, as_json: bool, day: date | None = No
     return day
 
 
-def _entry(ops: HistoryOps, element: bytes, index: int) -> dict[str, Any]:
+def _entry_fields(ops: HistoryOps, element: bytes, index: int) -> dict[str, Any]:
     try:
         ((message, entry_id, at),) = ops.decode_page(Page([element], index))
     except CorruptEntryError as error:
@@ -110,59 +117,57 @@ def _entry(ops: HistoryOps, element: bytes, index: int) -> dict[str, Any]:
 
 
 def print_finding(finding: Finding) -> None:
-    """A finding of `doctor`, and what to do below it; a pipe gets a line with tabs."""
-    console = out()
+    """Print a finding of `doctor` with its advice."""
+    console = stdout()
     if not console.is_terminal:
         fields = (finding.level, finding.check, finding.detail, finding.advice)
         print("\t".join(map(visible, fields)), flush=True)  # noqa: T201
         return
-    row = Table.grid(padding=(0, 1))
-    row.add_column(width=6, no_wrap=True)
-    row.add_column(width=11)
-    row.add_column(overflow="fold")
-    row.add_row(
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=6, no_wrap=True)
+    grid.add_column(width=11)
+    grid.add_column(overflow="fold")
+    grid.add_row(
         Text(finding.level, style=f"bold {finding.level}"),
         Text(finding.check, style="bold"),
         Text(visible(finding.detail)),
     )
     if finding.advice:
-        row.add_row("", "", Text(visible(finding.advice), style="dim"))
-    console.print(row)
+        grid.add_row("", "", Text(visible(finding.advice), style="dim"))
+    console.print(grid)
 
 
-def report(done: Imported, as_json: bool) -> None:
-    """What an import did."""
+def print_imported(imported: Imported, as_json: bool) -> None:
+    """Print the result of an import or a migration."""
     if as_json:
-        print_json(asdict(done))
-    were = "was" if done.present == 1 else "were"
-    there = f" {plural(done.present, 'message')} {were} there already." if done.present else ""
-    what = f"{plural(done.added, 'message')} in {plural(done.sessions, 'session')}"
-    say(f"Added {what}.{there}")
-    for session_id in done.refused:
-        say(f"Left alone, it holds something else: {visible(session_id)!r}", "yellow")
+        print_json(asdict(imported))
+    added = format_count(imported.added, "message")
+    present = f" ({imported.present:,} already present)" if imported.present else ""
+    say(f"Added {added} in {format_count(imported.sessions, 'session')}{present}.")
+    for session_id in imported.refused:
+        say(f"Not imported, the session holds other messages: {visible(session_id)!r}", "yellow")
 
 
 def print_sessions(sessions: Iterable[Session], as_json: bool) -> int:
-    """A line for each session, as soon as it is known; the answer is how many."""
+    """Print a line for each session as soon as it is known, and return their number."""
     count = 0
     for session in sessions:
-        fields = _session_json(session)
+        fields = _session_fields(session)
         print(json.dumps(fields) if as_json else _tabbed(fields), flush=True)  # noqa: T201
         count += 1
     return count
 
 
 def print_table(sessions: Sequence[Session]) -> int:
-    """Sessions for a person, the last written first; the answer is how many."""
+    """Print a table of sessions, the last written first, and return their number."""
     if sessions:
-        console = out()
+        console = stdout()
         newest_first = sorted(sessions, key=_last_written, reverse=True)
         console.print(_table(newest_first, console.width))
     return len(sessions)
 
 
-def _session_json(session: Session) -> dict[str, Any]:
-    """A session as `--json` shows it."""
+def _session_fields(session: Session) -> dict[str, Any]:
     return {
         "session_id": session.session_id,
         "messages": session.messages,
@@ -173,45 +178,45 @@ def _session_json(session: Session) -> dict[str, Any]:
     }
 
 
-def _in_a_row(session_id: str) -> str:
-    """A tab or line end in an id must not look like another column or row."""
+def _id_cell(session_id: str) -> str:
+    """Escape tabs and line ends, which would look like another column or line."""
     return visible(session_id).replace("\t", "\\t").replace("\n", "\\n")
 
 
 def _tabbed(fields: dict[str, Any]) -> str:
-    rest = list(fields.values())[1:]
-    return "\t".join(
-        [_in_a_row(fields["session_id"]), *("-" if value is None else str(value) for value in rest)]
-    )
+    session_id, *others = fields.values()
+    cells = ("-" if value is None else str(value) for value in others)
+    return "\t".join([_id_cell(session_id), *cells])
 
 
 def _table(sessions: Sequence[Session], width: int) -> Table:
-    """As many columns as there is room for beside the ids, or the first part of them."""
+    """Return a table with as many columns as fit beside the ids, or the first part of them."""
     columns = _columns(sessions)
     widths = {name: max(map(cell_len, (name, *cells))) for name, cells in columns.items()}
-    widths["SESSION"] = min(widths["SESSION"], _LEAST_OF_ID)
-    for name in _FIRST_TO_GO:
+    widths["SESSION"] = min(widths["SESSION"], _MIN_ID_WIDTH)
+    for name in _OPTIONAL_COLUMNS:
         if sum(widths.values()) + 2 * (len(widths) - 1) > width:
             del columns[name], widths[name]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("SESSION", overflow="fold", style="cyan")
     for name in list(columns)[1:]:
         table.add_column(name, justify="right", no_wrap=True)
-    for row in zip(*columns.values(), strict=True):
-        table.add_row(*map(Text, row))
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*map(Text, cells))
     return table
 
 
 def _columns(sessions: Sequence[Session]) -> dict[str, list[str]]:
     now = datetime.now(UTC)
     return {
-        "SESSION": [_in_a_row(one.session_id) for one in sessions],
-        "MESSAGES": [f"{one.messages:,}" for one in sessions],
-        "SIZE": [size(one.size_bytes) for one in sessions],
-        "FIRST": [ago(one.first_written_at, now) for one in sessions],
-        "LAST": [ago(one.last_written_at, now) for one in sessions],
+        "SESSION": [_id_cell(each.session_id) for each in sessions],
+        "MESSAGES": [f"{each.messages:,}" for each in sessions],
+        "SIZE": ["-" if each.size_bytes is None else decimal(each.size_bytes) for each in sessions],
+        "FIRST": [format_age(each.first_written_at, now) for each in sessions],
+        "LAST": [format_age(each.last_written_at, now) for each in sessions],
         "EXPIRES IN": [
-            "never" if one.expires_in is None else span(one.expires_in) for one in sessions
+            "never" if each.expires_in is None else format_duration(each.expires_in)
+            for each in sessions
         ],
     }
 
