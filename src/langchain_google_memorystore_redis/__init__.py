@@ -62,11 +62,11 @@ __all__ = [
     "connect",
 ]
 
-# What is imported when it is first asked for: the module, and the extra that importing it needs.
+# Names imported at their first use: the module, and the extra that it needs.
 _LAZY = {
     "ChatHistoryMiddleware": ("_history.middleware", "langchain"),
     "Entry": ("_history.entry", None),
-    # LangChain's module of histories takes longer to import than all the rest of this package.
+    # Importing LangChain's chat histories takes longer than all the rest of this package.
     "MemorystoreChatMessageHistory": ("_history.history", None),
     "MemorystoreSaver": ("_checkpoint.saver", "langgraph"),
     "ReadCache": ("_history.read_cache", None),
@@ -74,7 +74,7 @@ _LAZY = {
     "connect": ("_connect.connect", None),
 }
 
-# Or Python would print warnings of a program that has not set up logging.
+# Without it, Python prints warnings in programs that have not set up logging.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
@@ -82,23 +82,23 @@ def __dir__() -> list[str]:
     return __all__
 
 
-if not TYPE_CHECKING:  # or it would answer a type checker for names that do not exist
-    # What cannot be imported is not listed: `import *` and inspect ask for each name in the list.
-    # hasattr() still raises MissingExtraError. No class can be both an ImportError and an
-    # AttributeError, and of the latter `from ... import name` would lose the name of the extra.
+if not TYPE_CHECKING:  # a type checker would accept any name
+    # Names whose extra is missing are not listed, since `import *` and inspect get all that are.
+    # hasattr() still raises MissingExtraError: no class can be both an ImportError and an
+    # AttributeError, and with the latter `from ... import name` would not name the extra.
     for _name, (_, _extra) in _LAZY.items():
         if _extra is not None and find_spec(_extra) is None:
             __all__.remove(_name)
 
     def __getattr__(name: str) -> Any:
-        """Import what not every user needs; says which extra to install if that is missing."""
+        """Import a name at its first use; raise `MissingExtraError` if its extra is missing."""
         if name not in _LAZY:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         module, extra = _LAZY[name]
         try:
-            found = getattr(import_module(f"{__name__}.{module}"), name)
+            value = getattr(import_module(f"{__name__}.{module}"), name)
         except ModuleNotFoundError as error:
             if extra is None or (error.name or __name__).startswith(__name__):
                 raise
             raise MissingExtraError(extra, name) from error
-        return globals().setdefault(name, found)
+        return globals().setdefault(name, value)

@@ -1,6 +1,6 @@
-"""The module path of release 0.3.0.
+"""Module path of `MemorystoreChatMessageHistory` in release 0.3.0.
 
-Strategy: `from langchain_google_memorystore_redis.chat_message_history import ...` keeps working.
+Strategy: imports written for that release keep working.
 """
 
 from langchain_google_memorystore_redis._history.history import MemorystoreChatMessageHistory
