@@ -1,8 +1,8 @@
 """A web chat whose conversations live in Memorystore: `python examples/chat_app/app.py`.
 
-Strategy: HTTP in, conversations out. A page sends what its user does as small requests, and
-hears what to show as server-sent events; what a request does is decided in `conversations.py`.
-It has no log-in: everyone who reaches it sees every conversation, so it listens on localhost.
+Strategy: the page sends each action of its user as a request and receives what to show as
+server-sent events; `conversations.py` implements the actions. There is no login, and everyone who
+can connect sees every conversation, so it listens on localhost.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FOLDER = Path(__file__).parent
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Connect, and leave nothing running behind."""
+    """Connect at the start; stop all turns and close the client at the end."""
     model = load(
         os.environ.get("CHAT_APP_MODEL", "rules"),
         seconds_per_word=float(os.environ.get("CHAT_APP_SECONDS_PER_WORD", "0.03")),
@@ -48,54 +48,56 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         decode_responses=True,
         max_connections=1_000,  # each open page listens on one
         socket_connect_timeout=2,
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 3),  # a person is waiting
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 3),  # short: a person waits
     )
     app.state.conversations = Conversations(client, model)
-    _when_told_to_stop(app.state.conversations.hang_up)
+    _on_stop_signal(app.state.conversations.end_events)
     yield
     await app.state.conversations.close()
     await client.aclose()
 
 
-def _when_told_to_stop(act: Callable[[], None]) -> None:
-    """Act before uvicorn does: it waits for open pages, and they would listen for ever."""
+def _on_stop_signal(callback: Callable[[], None]) -> None:
+    """Call back before uvicorn stops: it waits for open pages, whose events never end."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        theirs = signal.getsignal(number)
+        previous = signal.getsignal(number)
 
-        def handle(number: int, frame: FrameType | None, theirs: Any = theirs) -> None:
-            act()
-            if callable(theirs):
-                theirs(number, frame)
+        def handle(number: int, frame: FrameType | None, previous: Any = previous) -> None:
+            callback()
+            if callable(previous):
+                previous(number, frame)
 
         signal.signal(number, handle)
 
 
 def _conversations(request: Request) -> Conversations:
-    found: Conversations = request.app.state.conversations
-    return found
+    conversations: Conversations = request.app.state.conversations
+    return conversations
 
 
 app = FastAPI(title="Chat", lifespan=lifespan)
-All = Annotated[Conversations, Depends(_conversations)]
-Id = Annotated[str, PathPart(pattern=r"^[a-z0-9-]{1,64}$")]
+AllConversations = Annotated[Conversations, Depends(_conversations)]
+ConversationId = Annotated[str, PathPart(pattern=r"^[a-z0-9-]{1,64}$")]
 
 
-class Said(BaseModel):
-    """What a person sends, in place of the message `instead_of` if that is given."""
+class UserMessage(BaseModel):
+    """Message of the user; `replaces` is the id of an earlier one that it replaces."""
 
     text: str = Field(min_length=1, max_length=100_000)
-    instead_of: str | None = None
+    replaces: str | None = None
 
 
-class Point(BaseModel):
-    """A message of a conversation."""
+class BranchPoint(BaseModel):
+    """Id of the last message that a branch shares with its origin."""
 
     entry: str
 
 
 @app.get("/api/conversations/{conversation}/events")
-async def events(conversation: Id, conversations: All) -> StreamingResponse:
-    """What the page shows, as server-sent events, for as long as it is open."""
+async def events(
+    conversation: ConversationId, conversations: AllConversations
+) -> StreamingResponse:
+    """Stream what the page shows, as server-sent events, while it is open."""
 
     async def lines() -> AsyncIterator[str]:
         async for name, data in conversations.events(conversation):
@@ -106,26 +108,30 @@ async def events(conversation: Id, conversations: All) -> StreamingResponse:
 
 
 @app.post("/api/conversations/{conversation}/messages", status_code=202)
-async def send(conversation: Id, said: Said, conversations: All) -> None:
-    """Say something, or something else than before; the answer comes as events."""
-    await conversations.send(conversation, said.text, said.instead_of)
+async def send(
+    conversation: ConversationId, message: UserMessage, conversations: AllConversations
+) -> None:
+    """Store a new or edited message; the answer follows as events."""
+    await conversations.send(conversation, message.text, message.replaces)
 
 
 @app.post("/api/conversations/{conversation}/answers", status_code=202)
-async def regenerate(conversation: Id, conversations: All) -> None:
-    """Have the last answer made again."""
+async def regenerate(conversation: ConversationId, conversations: AllConversations) -> None:
+    """Regenerate the last answer."""
     await conversations.regenerate(conversation)
 
 
 @app.post("/api/conversations/{conversation}/branches", status_code=201)
-async def branch(conversation: Id, point: Point, conversations: All) -> dict[str, str]:
+async def branch(
+    conversation: ConversationId, point: BranchPoint, conversations: AllConversations
+) -> dict[str, str]:
     """Copy a conversation up to a message."""
     return {"id": await conversations.branch(conversation, point.entry)}
 
 
 @app.delete("/api/conversations/{conversation}", status_code=204)
-async def delete(conversation: Id, conversations: All) -> None:
-    """Remove a conversation."""
+async def delete(conversation: ConversationId, conversations: AllConversations) -> None:
+    """Delete a conversation."""
     await conversations.delete(conversation)
 
 
@@ -139,14 +145,14 @@ async def _on_conflict(_: Request, error: Exception) -> JSONResponse:
 
 
 @app.exception_handler(MemorystoreError)
-async def _on_refusal(_: Request, error: Exception) -> JSONResponse:
+async def _on_memorystore_error(_: Request, error: Exception) -> JSONResponse:
     return _problem(400, str(error))
 
 
 @app.exception_handler(RedisError)
-async def _on_outage(_: Request, error: Exception) -> JSONResponse:
-    away = isinstance(error, (redis.ConnectionError, redis.TimeoutError))
-    return _problem(503 if away else 502, explain(error))
+async def _on_redis_error(_: Request, error: Exception) -> JSONResponse:
+    is_outage = isinstance(error, (redis.ConnectionError, redis.TimeoutError))
+    return _problem(503 if is_outage else 502, explain(error))
 
 
 app.mount("/", StaticFiles(directory=FOLDER / "static", html=True))
@@ -157,16 +163,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A web chat on MemorystoreChatMessageHistory.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--workers", type=int, default=1, help="processes that answer")
+    parser.add_argument("--workers", type=int, default=1, help="number of server processes")
     parser.add_argument(
         "--model",
         default=os.environ.get("CHAT_APP_MODEL", "rules"),
-        help="rules, or provider:model as LangChain's init_chat_model takes it",
+        help="rules, or provider:model for LangChain's init_chat_model",
     )
     options = parser.parse_args()
     if options.workers > 1 and not {"REDIS_URL", "MEMORYSTORE_EMBEDDED_DIR"} & os.environ.keys():
-        parser.error("workers share a server: set REDIS_URL or MEMORYSTORE_EMBEDDED_DIR")
-    os.environ["CHAT_APP_MODEL"] = options.model  # for workers, which import this module anew
+        parser.error(
+            "several workers need a shared server: set REDIS_URL or MEMORYSTORE_EMBEDDED_DIR"
+        )
+    os.environ["CHAT_APP_MODEL"] = options.model  # workers import this module again
     uvicorn.run(
         "app:app",
         app_dir=str(FOLDER),

@@ -1,13 +1,13 @@
-"""What can be done with conversations, and how every open page learns of it.
+"""Operations on conversations, and the events that keep every open page up to date.
 
-Strategy: a conversation is a `MemorystoreChatMessageHistory`, and nothing else is kept: its list is
-the truth, and Redis pub/sub only says that it changed. So any number of workers serve any number
-of tabs in step, and a lost notice costs nothing: whatever comes next carries the whole state.
+Strategy: a conversation is a `MemorystoreChatMessageHistory` and nothing else; Redis pub/sub only
+announces that it changed. Any number of workers can therefore serve any number of tabs, and a lost
+announcement does no harm: every event carries the whole state.
 
-What a person says is stored when it is sent, the answer in one append when it is whole. A crash
-while the model writes then loses what can be made again and never what was typed, and no tool
-call is ever stored without its result. One turn at a time writes to a conversation, by a lock in
-Redis that expires if its worker dies.
+A user's message is stored when it is sent, the answer in one append when it is complete. A crash
+while the model generates loses an answer that can be regenerated, never a message of the user, and
+no tool call is ever stored without its result. One turn at a time writes to a conversation, under a
+lock in Redis that expires if its worker dies.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 import redis.asyncio
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
-from model import Model, growing_answer
+from model import Model, stream_answer
 from redis.asyncio.lock import Lock
 from redis.exceptions import LockError, RedisError
 
@@ -36,35 +36,35 @@ from langchain_google_memorystore_redis.sessions import Session, alist_sessions
 PREFIX = "chat_app:conversation:"
 EVENTS = "chat_app:events"
 LOCKS = "chat_app:turn:"
-LOCK_SECONDS = 60  # a model may be silent for so long
-BEAT_SECONDS = 10
-LISTEN_SECONDS = 0.5
-DRAFTS_EVERY = 0.04  # seconds; an answer is sent whole each time, so not for every word
-PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
+LOCK_TIMEOUT = 60  # longer than a model is silent
+REFRESH_INTERVAL = 10
+LISTEN_TIMEOUT = 0.5
+DRAFT_INTERVAL = 0.04  # a draft is sent as a whole, so not for every word
+RETRY_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
 
 Event = tuple[str, Any]
 
 
 class ConflictError(Exception):
-    """What was asked for does not fit what the conversation is now."""
+    """The request does not fit the present state of the conversation."""
 
 
 def view(message: BaseMessage, entry: Entry | None = None) -> dict[str, Any]:
-    """A message as the page gets it."""
-    shown: dict[str, Any] = {"kind": message.type, "text": str(message.text), "calls": []}
+    """Return a message as the page receives it."""
+    fields: dict[str, Any] = {"kind": message.type, "text": str(message.text), "calls": []}
     if entry:
-        shown["id"] = entry.id
-        shown["at"] = entry.written_at.isoformat() if entry.written_at else None
+        fields["id"] = entry.id
+        fields["at"] = entry.written_at.isoformat() if entry.written_at else None
     if isinstance(message, AIMessage):
         calls = message.tool_calls
-        shown["calls"] = [{"id": c["id"], "name": c["name"], "args": c["args"]} for c in calls]
+        fields["calls"] = [{"id": c["id"], "name": c["name"], "args": c["args"]} for c in calls]
     if isinstance(message, ToolMessage):
-        shown |= {"call": message.tool_call_id, "failed": message.status == "error"}
-    return shown
+        fields |= {"call": message.tool_call_id, "failed": message.status == "error"}
+    return fields
 
 
 class Conversations:
-    """Every conversation under the app's prefix, and the turns that this worker is running."""
+    """Conversations under the app's prefix, and the running turns of this worker."""
 
     def __init__(self, client: redis.asyncio.Redis, model: Model) -> None:
         self._client = client
@@ -78,16 +78,16 @@ class Conversations:
     # Reading
 
     async def sidebar(self) -> list[dict[str, Any]]:
-        """All conversations, newest first.
+        """Return all conversations, newest first.
 
-        Found by SCAN, which walks all keys of the server: right for one person's chats. An app
-        of many users keeps the ids of each user's conversations in a sorted set instead.
+        Finds them by SCAN, which examines all keys of the server: fit for the chats of one person.
+        An app with many users would keep the ids of each user's conversations in a sorted set.
         """
         sessions = [session async for session in alist_sessions(self._client, PREFIX)]
-        shown = await asyncio.gather(*map(self._headline, sessions))
-        return sorted(filter(None, shown), key=lambda one: one["at"], reverse=True)
+        items = await asyncio.gather(*map(self._sidebar_item, sessions))
+        return sorted(filter(None, items), key=lambda item: item["at"], reverse=True)
 
-    async def _headline(self, session: Session) -> dict[str, Any] | None:
+    async def _sidebar_item(self, session: Session) -> dict[str, Any] | None:
         first = await self._history(session.session_id).aget_messages(0, 1)
         at = session.last_written_at
         if not first:  # deleted meanwhile
@@ -100,7 +100,7 @@ class Conversations:
         }
 
     async def snapshot(self, conversation: str) -> dict[str, Any]:
-        """All messages, and whether an answer is being written."""
+        """Return all messages, and whether an answer is being generated."""
         entries = await self._history(conversation).aentries()
         return {
             "id": conversation,
@@ -109,16 +109,16 @@ class Conversations:
         }
 
     async def events(self, conversation: str) -> AsyncIterator[Event]:
-        """What a page shows, whole at first and whenever it changes, until `hang_up`.
+        """Yield the state for a page, at first and after each change, until `end_events`.
 
-        While the server is away it says so, and begins again when it is back.
+        While Redis is unreachable, yields "offline" and tries again.
         """
         own = f"{EVENTS}:{conversation}"
         while not self._closing:
             try:
                 async with self._client.pubsub() as pubsub:
                     await pubsub.subscribe(own, EVENTS)
-                    async for name, data in self._heard(pubsub, own):
+                    async for name, data in self._announcements(pubsub, own):
                         if name == "changed":
                             yield "conversation", await self.snapshot(conversation)
                         elif name == "list":
@@ -126,19 +126,19 @@ class Conversations:
                         else:
                             yield name, data
             except (RedisError, MemorystoreError) as error:
-                yield "away", explain(error)
+                yield "offline", explain(error)
                 await asyncio.sleep(1)
 
-    async def _heard(self, pubsub: Any, own: str) -> AsyncIterator[Event]:
-        heard_at = time.monotonic()
+    async def _announcements(self, pubsub: Any, own: str) -> AsyncIterator[Event]:
+        refreshed_at = time.monotonic()
         while not self._closing:
-            message = await pubsub.get_message(timeout=LISTEN_SECONDS)
+            message = await pubsub.get_message(timeout=LISTEN_TIMEOUT)
             if message is None:
-                # An answer whose worker died is announced by nobody: look again.
-                if time.monotonic() - heard_at > BEAT_SECONDS:
-                    heard_at = time.monotonic()
+                # Nobody announces that the worker of an answer died.
+                if time.monotonic() - refreshed_at > REFRESH_INTERVAL:
+                    refreshed_at = time.monotonic()
                     yield "changed", None
-            elif message["type"] == "subscribe":  # also when the client had to connect anew
+            elif message["type"] == "subscribe":  # also after a reconnect
                 yield ("changed" if message["channel"] == own else "list"), None
             elif message["type"] == "message":
                 name, data = json.loads(message["data"])
@@ -153,13 +153,13 @@ class Conversations:
 
     # Writing
 
-    async def send(self, conversation: str, text: str, instead_of: str | None = None) -> None:
-        """Store what was said, in place of message `instead_of` and all after it, and answer it."""
+    async def send(self, conversation: str, text: str, replaces: str | None = None) -> None:
+        """Store a message, in place of message `replaces` and all later ones, and answer it."""
         history = self._history(conversation)
         lock = await self._lock(conversation)
         try:
-            if instead_of is not None:
-                await history.atruncate(await self._index(history, instead_of))
+            if replaces is not None:
+                await history.atruncate(await self._index(history, replaces))
             await self._store(history, [HumanMessage(text)], lock)
             self._start_turn(history, lock)
         except BaseException:
@@ -167,13 +167,13 @@ class Conversations:
             raise
 
     async def regenerate(self, conversation: str) -> None:
-        """Drop the last answer with its tool calls, if there is one, and have another made."""
+        """Delete the last answer with its tool calls, if there is one, and generate another."""
         history = self._history(conversation)
         lock = await self._lock(conversation)
         try:
             kinds = [message.type for message in await history.aget_messages()]
             if "human" not in kinds:
-                raise ConflictError("There is nothing to answer.")
+                raise ConflictError("There is no message to answer.")
             await history.atruncate(len(kinds) - kinds[::-1].index("human"))
             self._start_turn(history, lock)
         except BaseException:
@@ -181,7 +181,7 @@ class Conversations:
             raise
 
     async def branch(self, conversation: str, entry: str) -> str:
-        """Copy all up to message `entry` to a new conversation, and return its id."""
+        """Copy all messages up to `entry` to a new conversation, and return its id."""
         history = self._history(conversation)
         branch = f"branch-{secrets.token_hex(8)}"
         await history.acopy(branch, length=await self._index(history, entry) + 1)
@@ -189,7 +189,7 @@ class Conversations:
         return branch
 
     async def delete(self, conversation: str) -> None:
-        """Remove a conversation; not while an answer is written, which would bring it back."""
+        """Delete a conversation, unless an answer is being generated, which would restore it."""
         lock = await self._lock(conversation)
         try:
             await self._history(conversation).aclear()
@@ -197,12 +197,12 @@ class Conversations:
             await _release(lock)
         await self._announce(conversation)
 
-    def hang_up(self) -> None:
-        """End what `events` gives to every page, within half a second."""
+    def end_events(self) -> None:
+        """End `events` of every page, within half a second."""
         self._closing = True
 
     async def close(self) -> None:
-        """Give up the answers that are being written: each can be asked for again."""
+        """Cancel all running turns; their answers can be regenerated."""
         for turn in self._turns:
             turn.cancel()
         await asyncio.gather(*self._turns, return_exceptions=True)
@@ -210,20 +210,20 @@ class Conversations:
     async def _index(self, history: MemorystoreChatMessageHistory, entry_id: str) -> int:
         ids = [entry.id for entry in await history.aentries()]
         if entry_id not in ids:
-            raise ConflictError("That message is not there any more: another tab changed it.")
+            raise ConflictError("That message no longer exists: it was changed in another tab.")
         return ids.index(entry_id)
 
     async def _lock(self, conversation: str) -> Lock:
-        lock = self._client.lock(LOCKS + conversation, timeout=LOCK_SECONDS, thread_local=False)
+        lock = self._client.lock(LOCKS + conversation, timeout=LOCK_TIMEOUT, thread_local=False)
         if not await lock.acquire(blocking=False):
-            raise ConflictError("An answer is being written here: wait for its end.")
+            raise ConflictError("An answer is still being generated. Wait until it is complete.")
         return lock
 
     async def _store(
         self, history: MemorystoreChatMessageHistory, messages: list[BaseMessage], lock: Lock
     ) -> None:
-        """Append; where the connection fails, again with the same objects: they are stored once."""
-        for pause in (*PAUSES, None):
+        """Append messages; retries pass the same objects, which are stored only once."""
+        for pause in (*RETRY_PAUSES, None):
             try:
                 await lock.reacquire()
                 await history.aadd_messages(messages)
@@ -235,38 +235,40 @@ class Conversations:
                 return
 
     def _start_turn(self, history: MemorystoreChatMessageHistory, lock: Lock) -> None:
-        turn = asyncio.create_task(self._turn(history, lock))
+        turn = asyncio.create_task(self._run_turn(history, lock))
         self._turns.add(turn)  # the loop itself keeps only weak references
         turn.add_done_callback(self._turns.discard)
 
-    async def _turn(self, history: MemorystoreChatMessageHistory, lock: Lock) -> None:
+    async def _run_turn(self, history: MemorystoreChatMessageHistory, lock: Lock) -> None:
         conversation, problem = history.session_id, None
         try:
             await self._announce(conversation)
-            await self._store(history, await self._write(history, lock), lock)
-        except Exception as error:  # noqa: BLE001  (whatever a model raises: the user is told)
+            await self._store(history, await self._generate(history, lock), lock)
+        except Exception as error:  # noqa: BLE001  (shown to the user)
             problem = explain(error)
         finally:
             await _release(lock)
-        with suppress(RedisError):  # away: each tab notices by itself
+        with suppress(RedisError):  # each tab notices an outage by itself
             await self._announce(conversation)
             if problem:
                 await self._publish(conversation, "problem", problem)
 
-    async def _write(self, history: MemorystoreChatMessageHistory, lock: Lock) -> list[BaseMessage]:
-        """Have the answer written, and show it to every tab meanwhile."""
-        said = await history.aget_messages()
-        new: list[BaseMessage] = []
-        shown_at = 0.0
-        async for new in growing_answer(self._model, said):
-            if time.monotonic() - shown_at < DRAFTS_EVERY:
+    async def _generate(
+        self, history: MemorystoreChatMessageHistory, lock: Lock
+    ) -> list[BaseMessage]:
+        """Return the messages of an answer, and send drafts of it to every tab meanwhile."""
+        messages = await history.aget_messages()
+        answer: list[BaseMessage] = []
+        sent_at = 0.0
+        async for answer in stream_answer(self._model, messages):
+            if time.monotonic() - sent_at < DRAFT_INTERVAL:
                 continue
-            with suppress(redis.ConnectionError, redis.TimeoutError):  # it may be back at the end
+            with suppress(redis.ConnectionError, redis.TimeoutError):  # needed only for storing
                 await lock.reacquire()
-                draft = {"after": len(said), "messages": [view(message) for message in new]}
+                draft = {"after": len(messages), "messages": [view(each) for each in answer]}
                 await self._publish(history.session_id, "draft", draft)
-            shown_at = time.monotonic()
-        return new
+            sent_at = time.monotonic()
+        return answer
 
 
 async def _release(lock: Lock) -> None:
@@ -275,9 +277,9 @@ async def _release(lock: Lock) -> None:
 
 
 def explain(error: Exception) -> str:
-    """An error as a line for the person in front of the page."""
+    """Return an error as a line for the user."""
     if isinstance(error, (redis.ConnectionError, redis.TimeoutError)):
-        return "Redis does not answer. Trying again."
+        return "Redis is not reachable. Trying again."
     if isinstance(error, LockError):
-        return "The answer took too long and was given up."
+        return "The answer took too long and was cancelled."
     return f"{type(error).__name__}: {error}"

@@ -1,8 +1,8 @@
-"""The model that answers: one that knows a few rules, or any that LangChain can name.
+"""Chat models: a rule-based one, or any that LangChain's `init_chat_model` supports.
 
-Strategy: an answer is a list of messages that grows while the model streams: what the model says,
-the tools it calls, what they return, and so on until it calls none. Nothing here knows of Redis,
-of the web, or of where the messages go.
+Strategy: an answer is a list of messages that grows while the model streams: its text and tool
+calls, the results of the tools, and so on until it calls none. This module knows neither Redis nor
+the web.
 """
 
 from __future__ import annotations
@@ -33,51 +33,51 @@ from langchain_google_memorystore_redis.demo import TEMPERATURES, RuleModel, ans
 
 Model = Runnable[LanguageModelInput, Any]
 
-MOST_ROUNDS = 8
-"""How often a model may call tools in one answer."""
+MAX_TOOL_ROUNDS = 8
+"""Times that a model may call tools in one answer."""
 
-HOW = """\
+STORAGE_HELP = """\
 Each conversation is **one list** in Redis or Valkey, and every message is one element of it:
 
 ```python
 history = MemorystoreChatMessageHistory(client, session_id="docs:app")
 await history.aadd_messages([question])         # one round trip, stored exactly once
-await history.atruncate(2)                      # edit, or have an answer made again
+await history.atruncate(2)                      # edit or regenerate
 await history.acopy("docs:branch", length=2)    # branch
 ```
 
 So all of this costs very little:
 
-- **Reload** the page, or open it in a second tab: both show the same, also while I write.
-- **Edit** a message of yours, and the conversation goes on from there.
-- **Branch** at any message to try something else and keep this.
+- **Reload** the page, or open it in a second tab: both show the same, even while I answer.
+- **Edit** one of your messages, and the conversation continues from there.
+- **Branch** at any message to try something else and keep this conversation.
 """
 HELP = """\
-I answer from a few rules, so that this runs without a key or a network. Try:
+I answer from a few rules, so I need no API key and no network. Try:
 
 1. *I am Ada.* and later *What's my name?*
 2. *What's the weather in Zurich?* for a tool call
 3. *How do you remember this?*
-4. *Roll a die.* and then let me answer again
+4. *Roll a die.* and then regenerate my answer
 5. *Give me a summary.*
 """
 
 
 def rule_based(messages: Sequence[BaseMessage]) -> AIMessage:
-    """The rules of the demo, and some that show what this page can do."""
+    """Return the answer of the rules: those of the demo, and some about this app."""
     last = messages[-1]
-    said = last.text.lower() if isinstance(last, HumanMessage) else ""
-    if "remember" in said:
-        return AIMessage(HOW)
-    if "help" in said or "what can you do" in said:
+    question = last.text.lower() if isinstance(last, HumanMessage) else ""
+    if "remember" in question:
+        return AIMessage(STORAGE_HELP)
+    if "help" in question or "what can you do" in question:
         return AIMessage(HELP)
-    if "die" in said.split() or "die." in said.split():
+    if {"die", "die."} & set(question.split()):
         return AIMessage(f"It shows **{random.randint(1, 6)}**.")  # noqa: S311  (a game)
     return answer(messages)
 
 
 class StreamingRules(RuleModel):
-    """The rule-based model, one word at a time."""
+    """Rule-based model that streams word by word."""
 
     seconds_per_word: float = 0.03
 
@@ -100,53 +100,53 @@ class StreamingRules(RuleModel):
 
 @tool
 def weather(city: str) -> str:
-    """The weather in a city now."""
+    """Return the current weather in a city."""
     return TEMPERATURES.get(city, f"The weather in {city} is not known.")
 
 
 def load(name: str, seconds_per_word: float = 0.03) -> Model:
-    """`rules`, or a model as LangChain's `init_chat_model` names it: `provider:model`."""
+    """Return the rule-based model (`rules`) or `provider:model` by `init_chat_model`."""
     if name == "rules":
         return StreamingRules(seconds_per_word=seconds_per_word)
     try:
-        from langchain.chat_models import init_chat_model  # noqa: PLC0415  (only where it is used)
+        from langchain.chat_models import init_chat_model  # noqa: PLC0415  (optional)
     except ImportError as error:
         raise SystemExit(f"--model {name} needs LangChain: pip install langchain") from error
     model = init_chat_model(name)
     try:
         return model.bind_tools([weather])
-    except NotImplementedError:  # a model that knows no tools
+    except NotImplementedError:  # a model without tool calls
         return model
 
 
-async def growing_answer(
+async def stream_answer(
     model: Model, messages: Sequence[BaseMessage]
 ) -> AsyncIterator[list[BaseMessage]]:
-    """The messages of one answer, again and again as they grow; the last time they are whole."""
+    """Yield the messages of one answer as they grow; the last time, complete."""
     new: list[BaseMessage] = []
-    for _ in range(MOST_ROUNDS):
-        whole: Any = None
+    for _ in range(MAX_TOOL_ROUNDS):
+        total: Any = None
         async for chunk in model.astream([*messages, *new]):
-            whole = chunk if whole is None else whole + chunk
-            yield [*new, whole]
-        if whole is None:
-            raise RuntimeError("the model gave no answer")
-        new.append(message_chunk_to_message(whole))
+            total = chunk if total is None else total + chunk
+            yield [*new, total]
+        if total is None:
+            raise RuntimeError("the model returned no answer")
+        new.append(message_chunk_to_message(total))
         calls: list[ToolCall] = getattr(new[-1], "tool_calls", [])
         for call in calls:
-            new.append(await _result(call))
+            new.append(await _run_tool(call))
             yield new
         if not calls:
             yield new
             return
-    raise RuntimeError(f"the model called tools {MOST_ROUNDS} times in a row")
+    raise RuntimeError(f"the model called tools {MAX_TOOL_ROUNDS} times in a row")
 
 
-async def _result(call: ToolCall) -> ToolMessage:
+async def _run_tool(call: ToolCall) -> ToolMessage:
     try:
         if call["name"] != weather.name:
             raise ValueError(f"there is no tool {call['name']!r}")
         text, status = str(await weather.ainvoke(call["args"])), "success"
-    except ValueError as error:  # the model is told, and may try again
+    except ValueError as error:  # the model sees it and may try again
         text, status = str(error), "error"
     return ToolMessage(text, tool_call_id=call["id"] or "", name=call["name"], status=status)

@@ -29,7 +29,7 @@ FLAGS = [
     "--disable-sync",
 ]
 expect.set_options(timeout=15_000)
-# Keeps what is seen of an answer while it is written: too short a time for looking now and then.
+# Records every draft of an answer: they change too fast for polling.
 RECORD = """
 window.drafts = [];
 new MutationObserver(() => {
@@ -64,12 +64,12 @@ class Chat:
 
     @property
     def answers(self) -> Locator:
-        """Those stored; what is being written has no time yet."""
+        """The stored ones; a draft has no time yet."""
         return self.page.locator(".message.ai:has(time) .prose")
 
     @property
     def drafts(self) -> list[str]:
-        """All that was seen of answers while they were written."""
+        """All drafts of answers that were shown."""
         drafts: list[str] = self.page.evaluate("window.drafts")
         return drafts
 
@@ -110,14 +110,14 @@ class App:
             page.on("pageerror", lambda error: errors.append(str(error)))
             page.on("dialog", lambda dialog: errors.append(f"dialog: {dialog.message}"))
             page.goto(self.urls[worker] + path)
-            expect(page.locator("#state")).to_have_text("in step")
+            expect(page.locator("#state")).to_have_text("online")
             yield Chat(page)
             assert errors == []
 
 
 @contextmanager
 def running_app(server: Server, log: Path, pace: float = 0.01) -> Iterator[Callable[[], str]]:
-    """A process of the application; what is given waits until it answers, and says where."""
+    """Run a process of the application; the function yielded waits for it and returns its URL."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]

@@ -1,7 +1,7 @@
 """The example application, as a person with a browser uses it; it also takes the screenshots.
 
 Two processes of the application serve one server, and second tabs go to the second process.
-`UPDATE_SCREENSHOTS=1 pytest tests/test_chat_app.py` renews docs/images/chat_app_*.png.
+`UPDATE_SCREENSHOTS=1 pytest tests/examples/test_chat_app.py` renews docs/images/chat_app_*.png.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def test_a_tool_call_is_a_card_with_its_result(chat: Chat) -> None:
     expect(card).to_contain_text("24 °C, sunny")
 
 
-def test_two_tabs_on_two_workers_stay_in_step(app: App, chat: Chat) -> None:
+def test_two_tabs_on_two_workers_show_the_same(app: App, chat: Chat) -> None:
     with app.tab(f"#{chat.id}", worker=1) as other:
         chat.say("How do you remember this?")
         expect(other.said).to_have_text(["How do you remember this?"])
@@ -145,7 +145,7 @@ def test_arrow_up_edits_the_last_message_and_escape_leaves_it(chat: Chat) -> Non
 def test_regenerating_replaces_the_answer_with_its_tool_calls(chat: Chat) -> None:
     chat.say("What's the weather in Zurich?", "It is 12 °C, light rain there.")
     question, *old = chat.ids()
-    chat.do("Answer again", chat.answers.last)
+    chat.do("Regenerate", chat.answers.last)
     expect(chat.page.locator(f'[data-id="{old[-1]}"]')).to_have_count(0)
     expect(chat.answers).to_have_text(["It is 12 °C, light rain there."])
     kept, *new = chat.ids()
@@ -171,11 +171,11 @@ def test_deleting_asks_first_and_removes_it_in_every_tab(app: App, chat: Chat) -
     chat.say("forget me", UNKNOWN)
     gone = chat.id
     with app.tab(f"#{gone}", worker=1) as other:
-        for choice in ("Keep it", "Delete"):
+        for choice in ("Cancel", "Delete"):
             chat.listed(gone).hover()
             chat.listed(gone).get_by_role("button", name="Delete").click()
             chat.page.get_by_role("dialog").get_by_role("button", name=choice).click()
-            expect(chat.listed(gone)).to_have_count(int(choice == "Keep it"))
+            expect(chat.listed(gone)).to_have_count(int(choice == "Cancel"))
         expect(other.said).to_have_count(0)
         expect(other.listed(gone)).to_have_count(0)
     assert app.server.cli("EXISTS", f"chat_app:conversation:{gone}") == 0
@@ -196,11 +196,11 @@ def test_markdown_of_an_answer_is_drawn(chat: Chat) -> None:
     expect(chat.answers.locator("li strong")).to_have_text(["Reload", "Edit", "Branch"])
 
 
-def test_while_the_server_is_away_the_page_says_so_and_then_goes_on(app: App, chat: Chat) -> None:
+def test_during_an_outage_the_page_says_so_and_then_continues(app: App, chat: Chat) -> None:
     chat.say("I am Ada.", "Nice to meet you, Ada! What can I do for you?")
     app.server.stop()
     try:
-        expect(chat.problem).to_contain_text("Redis does not answer")
+        expect(chat.problem).to_contain_text("Redis is not reachable")
         expect(chat.page.locator("#state")).to_have_text("offline")
         with chat.page.expect_response(lambda response: response.request.method == "POST") as sent:
             chat.say("What's my name?")
@@ -209,7 +209,7 @@ def test_while_the_server_is_away_the_page_says_so_and_then_goes_on(app: App, ch
         expect(chat.said).to_have_text(["I am Ada."])
     finally:
         app.server.start()
-    expect(chat.page.locator("#state")).to_have_text("in step")
+    expect(chat.page.locator("#state")).to_have_text("online")
     expect(chat.problem).to_be_hidden()
     chat.page.get_by_label("Message", exact=True).press("Enter")
     expect(chat.answers.last).to_have_text("You are Ada.")

@@ -27,7 +27,7 @@ def model() -> Any:
 
 
 async def answers(module: Any, model: Any, *said: BaseMessage) -> list[list[BaseMessage]]:
-    return [list(new) async for new in module.growing_answer(model, said)]
+    return [list(new) async for new in module.stream_answer(model, said)]
 
 
 def calling(name: str, **args: Any) -> AIMessage:
@@ -64,7 +64,7 @@ async def test_a_model_is_found_by_its_name(model: Any, monkeypatch: pytest.Monk
 async def test_a_tool_answers_a_call_or_says_why_not(
     model: Any, call: AIMessage, text: str, status: str
 ) -> None:
-    result = await model._result(call.tool_calls[0])
+    result = await model._run_tool(call.tool_calls[0])
     assert text in result.text
     assert (result.status, result.tool_call_id) == (status, "call-1")
 

@@ -1,15 +1,15 @@
-// The page: which conversation is open, what the server says of it, and what the person does.
-import { button, el, icon, shortTime, writable } from "./dom.js";
+// The page: the open conversation, the events of the server, and the actions of the user.
+import { autosize, button, el, icon, shortTime } from "./dom.js";
 import { Messages } from "./messages.js";
 
-const at = (id) => document.getElementById(id);
-const log = at("log");
-const text = at("text");
+const byId = (id) => document.getElementById(id);
+const log = byId("log");
+const text = byId("text");
 let current = "";
 let source = null;
 let busy = false;
 let sending = false;
-let listed = [];
+let sidebar = [];
 
 // Requests
 
@@ -22,85 +22,85 @@ async function request(method, path, data) {
     });
     const answer = response.status === 204 ? null : await response.json();
     if (response.ok) return answer ?? {};
-    problem(answer.problem ?? "The server refused this.", response.status === 503);
+    problem(answer.problem ?? "The server refused the request.", response.status === 503);
   } catch {
-    problem("The server does not answer. Nothing was sent.");
+    problem("The server is not reachable. Nothing was sent.");
   }
   return null;
 }
 
 const actions = {
   focus: () => text.focus(),
-  async send(said, insteadOf = null) {
+  async send(message, replaces = null) {
     if (busy || sending) return false;
     problem("");
     sending = true;
-    const sent = await request("POST", `${current}/messages`, { text: said, instead_of: insteadOf });
+    const accepted = await request("POST", `${current}/messages`, { text: message, replaces });
     sending = false;
-    if (sent) toEnd();
-    return sent !== null;
+    if (accepted) toEnd();
+    return accepted !== null;
   },
   async regenerate() {
     problem("");
     await request("POST", `${current}/answers`);
   },
   async branch(entry) {
-    const made = await request("POST", `${current}/branches`, { entry });
-    if (made) location.hash = made.id;
+    const created = await request("POST", `${current}/branches`, { entry });
+    if (created) location.hash = created.id;
   },
   async remove(id) {
     if (await request("DELETE", id)) if (id === current) location.hash = newId();
   },
 };
-const messages = new Messages(at("messages"), actions);
+const messages = new Messages(byId("messages"), actions);
 
-// What the server says
+// Events of the server
 
 function listen() {
   source?.close();
   source = new EventSource(`api/conversations/${current}/events`);
-  const on = (name, react) => source.addEventListener(name, (event) => react(JSON.parse(event.data)));
+  const on = (name, handle) => source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
   on("conversation", (data) => {
     if (data.id !== current) return;
     keepingToEnd(() => messages.show(data));
     setBusy(data.busy);
-    state("in step");
+    showState("online");
   });
   on("draft", (data) => keepingToEnd(() => messages.draft(data)));
   on("sidebar", showSidebar);
   on("problem", problem);
-  on("away", (why) => state("away", why));
+  on("offline", (why) => showState("offline", why));
   source.onerror = (event) => {
     if (event.data !== undefined) return;
-    state("away", "The server does not answer. Trying again.");
+    showState("offline", "The server is not reachable. Trying again.");
     if (event.target.readyState === EventSource.CLOSED && event.target === source) setTimeout(listen, 1000);
   };
 }
 
-function state(name, why = "") {
-  at("state").dataset.state = name;
-  at("state").textContent = name === "away" ? "offline" : "in step";
-  if (name === "away") problem(why, true);
-  else if (at("problem").dataset.away) problem("");
+function showState(name, why = "") {
+  byId("state").dataset.state = name;
+  byId("state").textContent = name;
+  if (name === "offline") problem(why, true);
+  else if (byId("problem").dataset.offline) problem("");
 }
 
-function problem(why, away = false) {
-  at("problem").hidden = !why;
-  at("problem").dataset.away = away ? "yes" : "";
-  at("problem").firstElementChild.textContent = why;
+function problem(why, offline = false) {
+  byId("problem").hidden = !why;
+  byId("problem").dataset.offline = offline ? "yes" : "";
+  byId("problem").firstElementChild.textContent = why;
 }
 
-function setBusy(now) {
-  busy = now;
-  document.body.classList.toggle("busy", now);
-  at("send-button").disabled = now;
+function setBusy(value) {
+  busy = value;
+  document.body.classList.toggle("busy", value);
+  byId("send-button").disabled = value;
 }
 
 // The sidebar
 
 function showSidebar(conversations) {
-  listed = conversations;
-  at("conversations").replaceChildren(...conversations.map(item));
+  sidebar = conversations;
+  byId("conversations").replaceChildren(...conversations.map(item));
   showTitle();
 }
 
@@ -117,29 +117,29 @@ function item({ id, title, messages: count, at: when }) {
 }
 
 function showTitle() {
-  const title = listed.find((one) => one.id === current)?.title ?? "New chat";
-  at("title").textContent = title;
+  const title = sidebar.find((each) => each.id === current)?.title ?? "New chat";
+  byId("title").textContent = title;
   document.title = `${title} · Memorystore chat`;
 }
 
 function confirmDelete(id, title) {
-  const dialog = at("confirm");
-  dialog.querySelector("p").textContent = `“${title}” is removed from the server, in every tab.`;
+  const dialog = byId("confirm");
+  dialog.querySelector("p").textContent = `“${title}” will be deleted from the server.`;
   dialog.returnValue = "no";
   dialog.onclose = () => dialog.returnValue === "yes" && actions.remove(id);
   dialog.showModal();
 }
 
-// Scrolling: the end stays in view unless the reader has gone up
+// Scrolling: the end stays in view unless the user has scrolled up
 
 function toEnd() {
   log.scrollTop = log.scrollHeight;
 }
 
 function keepingToEnd(change) {
-  const near = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+  const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
   change();
-  if (near) toEnd();
+  if (isAtEnd) toEnd();
 }
 
 // Opening a conversation: its id is the fragment of the address
@@ -149,17 +149,17 @@ function newId() {
 }
 
 function open() {
-  const wanted = location.hash.slice(1);
-  if (!/^[a-z0-9-]{1,64}$/.test(wanted)) {
+  const id = location.hash.slice(1);
+  if (!/^[a-z0-9-]{1,64}$/.test(id)) {
     history.replaceState(null, "", `#${newId()}`);
     return open();
   }
-  current = wanted;
+  current = id;
   document.body.classList.remove("menu-open");
   messages.clear();
   setBusy(false);
   problem("");
-  showSidebar(listed);
+  showSidebar(sidebar);
   listen();
   text.focus();
 }
@@ -167,14 +167,14 @@ function open() {
 // The composer
 
 async function submit() {
-  const said = text.value;
-  if (!said.trim() || !(await actions.send(said))) return;
+  const message = text.value;
+  if (!message.trim() || !(await actions.send(message))) return;
   text.value = "";
   fit();
 }
 
-const fit = writable(text, submit);
-at("composer").addEventListener("submit", (event) => {
+const fit = autosize(text, submit);
+byId("composer").addEventListener("submit", (event) => {
   event.preventDefault();
   submit();
 });
@@ -183,10 +183,10 @@ text.addEventListener("keydown", (event) => {
   event.preventDefault();
   messages.editLast();
 });
-at("new").addEventListener("click", () => (location.hash = newId()));
-at("menu-button").addEventListener("click", () => document.body.classList.toggle("menu-open"));
-at("shade").addEventListener("click", () => document.body.classList.remove("menu-open"));
-at("problem").lastElementChild.addEventListener("click", () => problem(""));
+byId("new").addEventListener("click", () => (location.hash = newId()));
+byId("menu-button").addEventListener("click", () => document.body.classList.toggle("menu-open"));
+byId("shade").addEventListener("click", () => document.body.classList.remove("menu-open"));
+byId("problem").lastElementChild.addEventListener("click", () => problem(""));
 window.addEventListener("hashchange", open);
 window.addEventListener("pagehide", () => source?.close());
 window.addEventListener("pageshow", (event) => event.persisted && listen());

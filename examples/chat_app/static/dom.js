@@ -1,4 +1,4 @@
-// Elements from plain values. Text goes in as text nodes and is never parsed as HTML.
+// Creation of elements. Text becomes text nodes and is never parsed as HTML.
 
 export function el(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
@@ -25,8 +25,8 @@ export function button(name, label, onclick, className = "quiet") {
   return el("button", { type: "button", className, title: label, "aria-label": label, onclick }, icon(name));
 }
 
-// A text area as high as its text, that sends with Enter.
-export function writable(area, submit) {
+// Fit a text area to its text, and submit with Enter.
+export function autosize(area, submit) {
   const fit = () => {
     area.style.height = "auto";
     area.style.height = `${area.scrollHeight}px`;

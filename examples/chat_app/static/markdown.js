@@ -1,4 +1,4 @@
-// The Markdown that models write, as elements: paragraphs, lists, headings, code, emphasis, links.
+// Markdown to elements: paragraphs, lists, headings, code, emphasis and links.
 import { el } from "./dom.js";
 
 const INLINE = /(`+)(.+?)\1|\*\*(.+?)\*\*|\*(\S(?:.*?\S)?)\*|\[([^\]]+)\]\((https?:\/\/[^\s)]+)\)/g;
@@ -10,13 +10,13 @@ function inline(text) {
   const parts = [];
   let end = 0;
   for (const match of text.matchAll(INLINE)) {
-    const [whole, , code, strong, emphasis, label, href] = match;
+    const [source, , code, strong, emphasis, label, href] = match;
     parts.push(text.slice(end, match.index));
     if (code !== undefined) parts.push(el("code", {}, code));
     else if (strong !== undefined) parts.push(el("strong", {}, ...inline(strong)));
     else if (emphasis !== undefined) parts.push(el("em", {}, ...inline(emphasis)));
     else parts.push(el("a", { href, target: "_blank", rel: "noopener noreferrer" }, label));
-    end = match.index + whole.length;
+    end = match.index + source.length;
   }
   parts.push(text.slice(end));
   return parts;

@@ -1,6 +1,6 @@
 // The messages of a conversation. Stored ones never change and have unique ids, so each is drawn
-// once and its element stays while it is there, with what is being edited in it.
-import { button, el, icon, shortTime, writable } from "./dom.js";
+// once, and its element is kept, with the edit form in it, until the message is gone.
+import { autosize, button, el, icon, shortTime } from "./dom.js";
 import { markdown } from "./markdown.js";
 
 const IDEAS = ["What can you do?", "How do you remember this?", "What's the weather in Zurich?", "I am Ada."];
@@ -11,13 +11,13 @@ function argument([name, value]) {
 
 function card(call, result) {
   const state = !result ? "running" : result.failed ? "failed" : "done";
-  const said = result ? result.text : "running";
+  const text = result ? result.text : "running";
   return el(
     "div",
     { className: "card", data: { state } },
     icon("tool"),
     el("code", {}, el("b", {}, call.name), `(${Object.entries(call.args).map(argument).join(", ")})`),
-    el("span", { className: "result" }, said),
+    el("span", { className: "result" }, text),
   );
 }
 
@@ -27,7 +27,7 @@ function body(message, results) {
 }
 
 function resultsOf(messages) {
-  return new Map(messages.filter((one) => one.kind === "tool").map((one) => [one.call, one]));
+  return new Map(messages.filter((each) => each.kind === "tool").map((each) => [each.call, each]));
 }
 
 export class Messages {
@@ -39,7 +39,7 @@ export class Messages {
     this.count = 0;
   }
 
-  // What is stored, and whether an answer to it is being written.
+  // Show the stored messages; `busy` while an answer is being generated.
   show({ messages, busy }) {
     const results = resultsOf(messages);
     const nodes = [];
@@ -62,11 +62,11 @@ export class Messages {
     this.place(nodes);
   }
 
-  // What is being written; `after` says after how many stored messages.
+  // Show the draft of an answer to the first `after` messages.
   draft({ after, messages }) {
-    if (after !== this.count) return; // it has been stored meanwhile
+    if (after !== this.count) return; // already stored
     const results = resultsOf(messages);
-    const parts = messages.filter((one) => one.kind !== "tool").flatMap((one) => body(one, results));
+    const parts = messages.filter((each) => each.kind !== "tool").flatMap((each) => body(each, results));
     const node = parts.length ? el("article", { className: "message ai draft" }, ...parts) : this.waiting();
     this.draftNode?.remove();
     this.draftNode = node;
@@ -74,10 +74,10 @@ export class Messages {
     this.root.append(node);
   }
 
-  // Only what differs is touched: an element that moves would lose the focus in it.
+  // Change only what differs: an element that moves loses its focus.
   place(nodes) {
-    const wanted = new Set(nodes);
-    for (const child of [...this.root.children]) if (!wanted.has(child)) child.remove();
+    const kept = new Set(nodes);
+    for (const child of [...this.root.children]) if (!kept.has(child)) child.remove();
     nodes.forEach((node, index) => {
       if (this.root.children[index] !== node) this.root.insertBefore(node, this.root.children[index] ?? null);
     });
@@ -97,12 +97,12 @@ export class Messages {
     const branch = button("branch", "Branch here", () => this.actions.branch(id));
     if (kind === "human") {
       const edit = button("edit", "Edit", () => this.edit(node, message));
-      const said = el("div", { className: "bubble" }, text);
-      node.append(said, el("div", { className: "meta" }, time, ...(id ? [edit, branch] : [])));
+      const bubble = el("div", { className: "bubble" }, text);
+      node.append(bubble, el("div", { className: "meta" }, time, ...(id ? [edit, branch] : [])));
     } else {
       node.append(...body(message, results));
-      const again = button("again", "Answer again", () => this.actions.regenerate(), "quiet again");
-      if (!message.calls.length) node.append(el("div", { className: "meta" }, time, ...(id ? [again, branch] : [])));
+      const regenerate = button("regenerate", "Regenerate", () => this.actions.regenerate(), "quiet regenerate");
+      if (!message.calls.length) node.append(el("div", { className: "meta" }, time, ...(id ? [regenerate, branch] : [])));
     }
     return node;
   }
@@ -110,13 +110,13 @@ export class Messages {
   edit(node, message) {
     if (node.querySelector("form")) return;
     const area = el("textarea", { value: message.text, rows: 1, "aria-label": "Edit message" });
-    const stop = () => {
+    const close = () => {
       form.remove();
       node.classList.remove("editing");
       this.actions.focus();
     };
     const submit = async () => {
-      if (area.value.trim() && (await this.actions.send(area.value, message.id))) stop();
+      if (area.value.trim() && (await this.actions.send(area.value, message.id))) close();
     };
     const form = el(
       "form",
@@ -125,8 +125,8 @@ export class Messages {
       el(
         "div",
         { className: "choices" },
-        el("span", {}, "What follows is replaced."),
-        el("button", { type: "button", onclick: stop }, "Cancel"),
+        el("span", {}, "Later messages will be replaced."),
+        el("button", { type: "button", onclick: close }, "Cancel"),
         el("button", { type: "submit", className: "primary" }, "Send"),
       ),
     );
@@ -134,8 +134,8 @@ export class Messages {
       event.preventDefault();
       submit();
     });
-    area.addEventListener("keydown", (event) => event.key === "Escape" && stop());
-    const fit = writable(area, submit);
+    area.addEventListener("keydown", (event) => event.key === "Escape" && close());
+    const fit = autosize(area, submit);
     node.classList.add("editing");
     node.prepend(form);
     fit();
@@ -149,12 +149,12 @@ export class Messages {
 
   waiting() {
     const dots = [1, 2, 3].map(() => el("i"));
-    return el("article", { className: "message ai draft waiting", "aria-label": "Writing" }, ...dots);
+    return el("article", { className: "message ai draft waiting", "aria-label": "Generating an answer" }, ...dots);
   }
 
   unanswered() {
-    const ask = el("button", { type: "button", onclick: () => this.actions.regenerate() }, icon("again"), "Get an answer");
-    return el("div", { className: "unanswered" }, "This message has no answer.", ask);
+    const answer = el("button", { type: "button", onclick: () => this.actions.regenerate() }, icon("regenerate"), "Get an answer");
+    return el("div", { className: "unanswered" }, "This message has no answer.", answer);
   }
 
   welcome() {
@@ -162,8 +162,8 @@ export class Messages {
     return el(
       "div",
       { className: "welcome" },
-      el("h2", {}, "What is on your mind?"),
-      el("p", {}, "All you say is kept in Redis or Valkey, in step in every tab."),
+      el("h2", {}, "How can I help?"),
+      el("p", {}, "Messages are stored in Redis or Valkey and shown in every open tab."),
       el("div", { className: "ideas" }, ...IDEAS.map(idea)),
     );
   }
