@@ -19,7 +19,7 @@ from langchain_google_memorystore_redis import (
     MemorystoreChatMessageHistory,
     NotReplicatedError,
 )
-from langchain_google_memorystore_redis._history import outbox
+from langchain_google_memorystore_redis._history import idempotency
 from tests.faults import (
     CUT_AFTER_PARTIAL_REPLY,
     CUT_BEFORE,
@@ -163,7 +163,7 @@ async def test_an_object_is_a_new_message_when_the_append_of_it_failed_long_ago(
     impatient: Door, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     greeting = AIMessage("Hello!")
-    monkeypatch.setattr(outbox, "_MOST_SECONDS", 0)
+    monkeypatch.setattr(idempotency, "_MOST_SECONDS", 0)
     history = await begun_and_lost(impatient, proxy, [greeting])
     await history.add_messages([greeting])
     assert await history.messages() == [HumanMessage("before"), greeting, greeting]

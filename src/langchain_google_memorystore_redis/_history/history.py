@@ -21,8 +21,8 @@ from langchain_google_memorystore_redis._codec.compression import compression_th
 from langchain_google_memorystore_redis._history.batch import Stamp, as_messages
 from langchain_google_memorystore_redis._history.display import Display
 from langchain_google_memorystore_redis._history.entry import Entry
+from langchain_google_memorystore_redis._history.idempotency import outbox_of
 from langchain_google_memorystore_redis._history.operations import Cursor, HistoryOps
-from langchain_google_memorystore_redis._history.outbox import outbox_of
 from langchain_google_memorystore_redis._history.read_cache import ReadCache, read_on
 from langchain_google_memorystore_redis._redis.arguments import (
     boolean,

@@ -42,7 +42,7 @@ _MESSAGE: Callable[[EntryTuple], BaseMessage] = operator.itemgetter(0)
 _logger = logging.getLogger("langchain_google_memorystore_redis")
 _APPEND = Script(__package__, "append")
 _CLEAR = Script(__package__, "clear")
-_EXTEND = Script(__package__, "extend")
+_COPY = Script(__package__, "copy")
 _REFRESH = Script(__package__, "refresh")
 
 
@@ -234,7 +234,7 @@ class HistoryOps:
             page, cursor = yield from self.page(cursor)
             if page.elements:
                 arguments = (target.ttl_ms, copied, *page.elements)
-                if not (yield from ask(_EXTEND.op([target.key], arguments, int))):
+                if not (yield from ask(_COPY.op([target.key], arguments, int))):
                     raise SessionExistsError(target.session_id)
                 copied += len(page.elements)
 
