@@ -49,6 +49,7 @@ QUIRKS = {
     ("_connect/iam", "redis-py<=8.1"),
     ("_connect/retry", "redis-py<8"),
     ("_connect/retry", "redis-py<=8.1"),
+    ("_history/lua/append", "redis<6.0.6"),
     ("_redis/lua/_report_errors", "redis<7"),
     ("_redis/replies", "redis<6"),
     ("_redis/runners", "redis-py<=8.1"),

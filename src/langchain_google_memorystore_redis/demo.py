@@ -111,7 +111,7 @@ class Screen:
     def message(self, session: str, message: BaseMessage) -> None:
         """Print a message of a session."""
         turn = Turn.of(message)
-        who = self._paint(_COLOURS.get(turn.kind, "31"), f"{turn.who:>9}")
+        who = self._paint(_COLOURS.get(turn.kind, "31"), f"{turn.speaker:>9}")
         for line in turn.lines:
             print(f"  {self._paint('2', f'{session:<4}')} {who}  {line}")
 

@@ -98,8 +98,8 @@ def test_what_is_no_client_is_refused_without_showing_it(client: Any) -> None:
 @pytest.mark.parametrize(
     ("client", "what"),
     [
-        (redis.Redis, "the class redis.client.Redis: make a client of it"),
-        (redis.asyncio.Redis, "the class redis.asyncio.client.Redis: make a client of it"),
+        (redis.Redis, "the class redis.client.Redis: create a client from it"),
+        (redis.asyncio.Redis, "the class redis.asyncio.client.Redis: create a client from it"),
         (NO_SERVER.pipeline(), "a pipeline"),
         (NO_SERVER.pubsub(), "a pubsub"),  # type: ignore[no-untyped-call]
         (redis.asyncio.Redis(port=1).pubsub(), "a pubsub"),

@@ -29,7 +29,7 @@ def contents(messages: list[BaseMessage]) -> list[Any]:
 
 @pytest.fixture
 def page_of_four(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ops, "PAGE", 4)
+    monkeypatch.setattr(ops, "ELEMENTS_PER_PAGE", 4)
 
 
 async def test_every_message_class_comes_back_equal_and_of_its_class(door: Door) -> None:

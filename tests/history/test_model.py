@@ -108,7 +108,7 @@ class LogMachine(RuleBasedStateMachine):
 def test_the_log_is_a_python_list(
     client: Any, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ops, "PAGE", 3)
+    monkeypatch.setattr(ops, "ELEMENTS_PER_PAGE", 3)
     machine = type("Machine", (LogMachine,), {"client": client, "prefix": prefix})
     run_state_machine_as_test(
         machine,

@@ -258,7 +258,7 @@ def test_a_killed_server_with_an_append_only_file_loses_and_doubles_nothing(
 async def test_a_server_that_comes_back_empty_has_empty_histories(
     servers: Servers, engine: str, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ops, "PAGE", 1)
+    monkeypatch.setattr(ops, "ELEMENTS_PER_PAGE", 1)
     with Server(servers.engine(engine)) as server:
         # redis-py 5 does not try again by itself when a connection it kept turns out closed.
         client = to(server.port, engine, heal=True)(way == "async")

@@ -29,7 +29,7 @@ from langchain_google_memorystore_redis import (
 )
 from langchain_google_memorystore_redis._history import operations as ops
 from langchain_google_memorystore_redis._history import read_cache
-from langchain_google_memorystore_redis._history.copies import freeze, thaw
+from langchain_google_memorystore_redis._history.copies import restore_messages, take_snapshot
 from tests.plugins.clients import Target, asyncio_client
 from tests.plugins.doors import Door
 from tests.plugins.faults import ProxyTo
@@ -81,9 +81,9 @@ def test_reading_again_moves_what_is_new_only(servers: Servers, proxy_to: ProxyT
 
 def test_copies_are_equal_and_share_nothing() -> None:
     samples = one_of_each()
-    frozen = freeze(samples)
-    assert frozen is not None
-    first, second = thaw(frozen), thaw(frozen)
+    snapshot = take_snapshot(samples)
+    assert snapshot is not None
+    first, second = restore_messages(snapshot), restore_messages(snapshot)
     assert first == second == samples
     assert [type(message) for message in first] == [type(message) for message in samples]
     for one, two, sample in zip(first, second, samples, strict=True):
@@ -202,8 +202,8 @@ class CachedReaders(RuleBasedStateMachine):
 def test_cached_readers_read_what_is_there_whatever_happens(
     client: Any, raw: Any, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ops, "PAGE", 5)
-    monkeypatch.setattr(read_cache, "_MOST_CUT", 3)
+    monkeypatch.setattr(ops, "ELEMENTS_PER_PAGE", 5)
+    monkeypatch.setattr(read_cache, "_MAX_DROPPED", 3)
     namespace = {"client": client, "raw": raw, "prefix": prefix}
     run_state_machine_as_test(
         type("Machine", (CachedReaders,), namespace),

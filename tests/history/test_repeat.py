@@ -163,7 +163,7 @@ async def test_an_object_is_a_new_message_when_the_append_of_it_failed_long_ago(
     impatient: Door, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     greeting = AIMessage("Hello!")
-    monkeypatch.setattr(idempotency, "_MOST_SECONDS", 0)
+    monkeypatch.setattr(idempotency, "_MAX_AGE", 0)
     history = await begun_and_lost(impatient, proxy, [greeting])
     await history.add_messages([greeting])
     assert await history.messages() == [HumanMessage("before"), greeting, greeting]
@@ -183,8 +183,8 @@ def test_what_an_outage_leaves_to_repeat_is_bounded() -> None:
     assert 20e6 < held < 80e6
     with pytest.raises(redis.ConnectionError):
         history.add_message(HumanMessage("x" * 70_000_000))
-    assert history._outbox._bytes > 70_000_000
-    assert len(history._outbox._unconfirmed) == 1
+    assert history._appends._bytes > 70_000_000
+    assert len(history._appends._unconfirmed) == 1
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ async def test_bounds_from_both_ends_cost_one_more(
 async def test_a_read_costs_one_round_trip_a_page(
     counted: Door, proxy: Proxy | ClusterProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ops, "PAGE", 4)
+    monkeypatch.setattr(ops, "ELEMENTS_PER_PAGE", 4)
     history = counted.open()
     await warm(counted, history)
     for length, pages in ((3, 1), (4, 1), (5, 2), (8, 2), (9, 3)):
@@ -108,7 +108,7 @@ async def test_a_read_costs_one_round_trip_a_page(
 async def test_a_copy_costs_three_round_trips_and_two_a_further_page(
     counted: Door, proxy: Proxy | ClusterProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ops, "PAGE", 4)
+    monkeypatch.setattr(ops, "ELEMENTS_PER_PAGE", 4)
     history = counted.open()
     await warm(counted, history)
     await history.truncate(4)

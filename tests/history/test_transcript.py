@@ -38,7 +38,7 @@ WEATHER = [{"name": "weather", "args": {"city": "Zürich", "days": 2}, "id": "1"
 
 
 @pytest.mark.parametrize(
-    ("message", "who", "lines"),
+    ("message", "speaker", "lines"),
     [
         (HumanMessage("hi"), "user", ("hi",)),
         (AIMessage("yo"), "assistant", ("yo",)),
@@ -62,14 +62,16 @@ WEATHER = [{"name": "weather", "args": {"city": "Zürich", "days": 2}, "id": "1"
         (HumanMessage("\ud800"), "user", ("?",)),
     ],
 )
-def test_a_message_is_who_said_what(message: BaseMessage, who: str, lines: tuple[str, ...]) -> None:
+def test_a_message_is_who_said_what(
+    message: BaseMessage, speaker: str, lines: tuple[str, ...]
+) -> None:
     turn = Turn.of(message)
-    assert (turn.who, turn.lines) == (who, lines)
+    assert (turn.speaker, turn.lines) == (speaker, lines)
 
 
 def test_every_class_of_message_can_be_shown() -> None:
     turns = tuple(map(Turn.of, one_of_each()))
-    assert all(turn.who for turn in turns)
+    assert all(turn.speaker for turn in turns)
     assert to_html(Transcript("x", turns)).count("<tr>") == len(turns)
 
 

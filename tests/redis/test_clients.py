@@ -103,11 +103,11 @@ async def test_the_same_append_sent_again_stores_once(
     target: Target, servers: Servers, client: Any, prefix: str, raw: Any
 ) -> None:
     ops = MemorystoreChatMessageHistory(client, "s", key_prefix=prefix)._ops
-    batch = Batch.of(one_of_each(), known=-1)
+    batch = Batch.of(one_of_each(), known_length=-1)
     runner = Runner(client)
     length = len(one_of_each())
     assert [runner.run(ops.append(batch)) for _ in range(2)] == [length, length]
-    other = Batch.of([HumanMessage("another writer's")] * 200, known=0)
+    other = Batch.of([HumanMessage("another writer's")] * 200, known_length=0)
     assert runner.run(ops.append(other)) == length + 200
     async with asyncio_client(target, target.port(servers)) as async_client:
         for repeated in (batch, other):
@@ -122,7 +122,7 @@ def test_an_append_is_found_behind_all_that_was_written_since_its_writer_looked(
     history = MemorystoreChatMessageHistory(client, "s", key_prefix=prefix)
     history.add_user_message("first")
     runner = Runner(client)
-    batch = Batch.of([HumanMessage("mine")], known=1)
+    batch = Batch.of([HumanMessage("mine")], known_length=1)
     assert runner.run(history._ops.append(batch)) == 2
     for _ in range(3):
         history.add_messages([HumanMessage("another writer's")] * 300)
@@ -135,7 +135,7 @@ def test_an_append_to_a_full_bounded_session_is_found_behind_what_others_wrote(
     history = MemorystoreChatMessageHistory(client, "s", key_prefix=prefix, max_messages=300)
     history.add_messages([HumanMessage("old")] * 300)
     runner = Runner(client)
-    batch = Batch.of([HumanMessage("mine")], known=300)
+    batch = Batch.of([HumanMessage("mine")], known_length=300)
     assert runner.run(history._ops.append(batch)) == 300
     history.add_messages([HumanMessage("another writer's")] * 200)
     assert runner.run(history._ops.append(batch)) == 300

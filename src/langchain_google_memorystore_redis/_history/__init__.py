@@ -1,1 +1,1 @@
-"""The messages of one chat session."""
+"""Messages of one chat session."""

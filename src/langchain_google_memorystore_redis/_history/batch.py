@@ -1,7 +1,7 @@
-"""A batch of messages on its way to the server.
+"""Batches of messages, encoded for the server.
 
-Strategy: everything that makes a batch itself is fixed here before it is first sent: its bytes,
-and the ids of its entries. The server finds it by these when it is sent again, and stores it once.
+Strategy: the bytes of a batch and the ids of its entries are fixed before it is first sent. The
+server recognises a batch that is sent again by these, and stores it once.
 """
 
 from __future__ import annotations
@@ -20,46 +20,49 @@ from langchain_google_memorystore_redis._codec.encode import element_tail, encod
 from langchain_google_memorystore_redis.errors import ArgumentTypeError
 
 
-class Stamp(NamedTuple):
-    """What makes batches of equal messages the same batch, whoever makes them."""
+class IdempotencyKey(NamedTuple):
+    """Key from which every process derives the same ids and times for the same messages."""
 
     name: str
-    written_at: int
+    written_at_ms: int
     """Milliseconds since 1970."""
 
 
 class Batch(NamedTuple):
-    """Entries that are stored together or not at all."""
+    """Elements that are stored together or not at all."""
 
     elements: tuple[bytes, ...]
-    ends: Sequence[bytes]
-    """Id and time of each entry, as they stand in its element."""
-    known: int
-    """How many messages the writer knew of before it first sent the batch, -1 if that is unsure."""
+    tails: Sequence[bytes]
+    """Id and time of each entry, as they end its element."""
+    known_length: int
+    """Length of the session as the writer knew it before the first send; -1 if unknown."""
     compress_min_bytes: int = 0
-    """From how many bytes on elements were compressed, 0 for none."""
+    """Size from which elements are compressed, 0 for never."""
 
     @classmethod
     def of(
         cls,
         messages: Sequence[BaseMessage],
-        known: int,
-        stamp: Stamp | None = None,
+        known_length: int,
+        idempotency_key: IdempotencyKey | None = None,
         compress_min_bytes: int = 0,
     ) -> Batch:
-        """Encode messages whole; raises `InvalidMessageError` before anything is sent."""
-        ends = _new_ends(len(messages)) if stamp is None else _ends_of(stamp, len(messages))
-        elements = _encode(messages, ends, compress_min_bytes)
-        return cls(elements, ends, known, compress_min_bytes)
+        """Encode all messages; raises `InvalidMessageError` before anything is sent."""
+        if idempotency_key is None:
+            tails = _random_tails(len(messages))
+        else:
+            tails = _derived_tails(idempotency_key, len(messages))
+        elements = _encode(messages, tails, compress_min_bytes)
+        return cls(elements, tails, known_length, compress_min_bytes)
 
-    def holds(self, messages: Sequence[BaseMessage]) -> bool:
-        """Whether these messages, as they are now, are what the batch was made of."""
-        return _encode(messages, self.ends, self.compress_min_bytes) == self.elements
+    def is_of(self, messages: Sequence[BaseMessage]) -> bool:
+        """Tell whether these messages, as they are now, encode to this batch."""
+        return _encode(messages, self.tails, self.compress_min_bytes) == self.elements
 
 
-def as_messages(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
-    """A list of what a caller passed as messages; encoding checks what is in it."""
-    # A list first: asking the abstract class takes as long as encoding a short message.
+def message_list(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
+    """Check an iterable of messages and return it as a list; encoding checks each message."""
+    # A list first: the check against the abstract class takes as long as encoding a short message.
     if type(messages) is not list and (
         isinstance(messages, (str, bytes, BaseMessage)) or not isinstance(messages, Iterable)
     ):
@@ -70,11 +73,11 @@ def as_messages(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
 
 
 def _encode(
-    messages: Sequence[BaseMessage], ends: Sequence[bytes], compress_min_bytes: int
+    messages: Sequence[BaseMessage], tails: Sequence[bytes], compress_min_bytes: int
 ) -> tuple[bytes, ...]:
     elements = [
-        encode(message, index, end)
-        for index, (message, end) in enumerate(zip(messages, ends, strict=True))
+        encode(message, index, tail)
+        for index, (message, tail) in enumerate(zip(messages, tails, strict=True))
     ]
     if not compress_min_bytes:
         return tuple(elements)
@@ -84,14 +87,14 @@ def _encode(
     )
 
 
-def _new_ends(count: int) -> list[bytes]:
-    # 72 random bits each: in a session of a million entries two ids are the same with a chance of
-    # one in ten billion. 12 characters (9 bytes), because every entry pays for them.
-    ids, now = urlsafe_b64encode(os.urandom(9 * count)), time.time_ns() // 1_000_000
-    return [element_tail(ids[start : start + 12], now) for start in range(0, 12 * count, 12)]
+def _random_tails(count: int) -> list[bytes]:
+    # 72 random bits each: in a session of a million entries, the chance that two ids are equal is
+    # one in ten billion. No longer than 12 characters (9 bytes), because every entry stores them.
+    ids, now_ms = urlsafe_b64encode(os.urandom(9 * count)), time.time_ns() // 1_000_000
+    return [element_tail(ids[start : start + 12], now_ms) for start in range(0, 12 * count, 12)]
 
 
-def _ends_of(stamp: Stamp, count: int) -> list[bytes]:
-    names = (f"{at} {stamp.name}".encode() for at in range(count))
+def _derived_tails(key: IdempotencyKey, count: int) -> list[bytes]:
+    names = (f"{index} {key.name}".encode() for index in range(count))
     digests = (hashlib.blake2b(name, digest_size=9).digest() for name in names)
-    return [element_tail(urlsafe_b64encode(digest), stamp.written_at) for digest in digests]
+    return [element_tail(urlsafe_b64encode(digest), key.written_at_ms) for digest in digests]

@@ -1,7 +1,7 @@
-"""How a history shows itself in a notebook and in a terminal with rich.
+"""Display of a history in notebooks and, with rich, in terminals.
 
-Strategy: showing must never be the reason that a cell fails or hangs on a large session: it reads
-the newest messages only, in one round trip, and an error is one line of what it shows.
+Strategy: display must never make a cell fail, nor hang on a large session. It reads the newest
+messages only, in one round trip, and shows an error as one line.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from langchain_google_memorystore_redis._codec.decode import time_of
-from langchain_google_memorystore_redis._history.operations import HistoryOps, Page
+from langchain_google_memorystore_redis._history.operations import HistoryOps, OnCorrupt, Page
 from langchain_google_memorystore_redis._history.transcript import (
     Transcript,
     Turn,
@@ -21,44 +21,43 @@ from langchain_google_memorystore_redis._history.transcript import (
 from langchain_google_memorystore_redis._redis.runners import BlockingRunner
 from langchain_google_memorystore_redis.errors import CorruptEntryError
 
-MOST = 50
-"""Messages that are shown at the most."""
+MAX_MESSAGES_SHOWN = 50
 
 
 class Display:
-    """What IPython and rich ask an object for."""
+    """Mixin that shows a history in IPython and rich."""
 
     _ops: HistoryOps
     _sync: BlockingRunner
 
     def _repr_html_(self) -> str:
-        """The newest messages as a notebook shows them. One round trip."""
-        return to_html(self._newest())
+        """Return the newest messages as HTML for a notebook. One round trip."""
+        return to_html(self._transcript())
 
     def __rich__(self) -> Any:
-        """The newest messages as rich prints them. One round trip."""
-        return to_rich(self._newest())
+        """Return the newest messages for rich. One round trip."""
+        return to_rich(self._transcript())
 
-    def _newest(self) -> Transcript:
+    def _transcript(self) -> Transcript:
         try:
-            return newest(self._sync, self._ops, MOST)
-        except Exception as error:  # noqa: BLE001  (whatever the client raises: shown, not lost)
+            return read_transcript(self._sync, self._ops, MAX_MESSAGES_SHOWN)
+        except Exception as error:  # noqa: BLE001  (whatever the client raises is shown)
             return Transcript(self._ops.session_id, problem=f"{type(error).__name__}: {error}")
 
 
-def newest(runner: BlockingRunner, ops: HistoryOps, most: int) -> Transcript:
-    """The last `most` messages of a session; unreadable elements have a turn too."""
-    page = runner.run(ops.newest(most))
+def read_transcript(runner: BlockingRunner, ops: HistoryOps, limit: int) -> Transcript:
+    """Return the last `limit` messages of a session, corrupt elements included."""
+    page = runner.run(ops.newest(limit))
     return Transcript(ops.session_id, tuple(turns_of(ops, page)), max(0, page.first))
 
 
 def turns_of(ops: HistoryOps, page: Page) -> Iterator[Turn]:
-    """The turns of a page of elements."""
-    ops = replace(ops, skip_corrupt=None)
+    """Yield a turn for each element of a page, corrupt ones included."""
+    ops = replace(ops, on_corrupt=OnCorrupt.RAISE_ALWAYS)
     for index, element in enumerate(page.elements, page.first):
         try:
-            ((message, _, at),) = ops.decode_page(Page([element], index))
+            ((message, _, written_at_ms),) = ops.decode_page(Page([element], index))
         except CorruptEntryError as error:
             yield Turn.unreadable(f"index {index}: {error.__cause__}")
         else:
-            yield Turn.of(message, time_of(at))
+            yield Turn.of(message, time_of(written_at_ms))

@@ -1,6 +1,6 @@
-"""What a session holds beside its messages.
+"""Entries of a session: messages with their ids and times.
 
-Strategy: a value that a caller may keep; it knows the log's rows, not how they are read.
+Strategy: a value that a caller may keep; it does not depend on the session.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from langchain_google_memorystore_redis._codec.decode import EntryTuple, time_of
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A stored message with what the log knows of it."""
+    """A stored message, with its id and the time it was written."""
 
     message: BaseMessage
     id: str | None
@@ -24,7 +24,7 @@ class Entry:
     """By the writer's clock, in UTC; None if release 0.3.0 wrote it."""
 
     @classmethod
-    def of(cls, row: EntryTuple) -> Entry:
-        """The entry of a decoded row."""
-        message, entry_id, at = row
-        return cls(message, entry_id, time_of(at))
+    def of(cls, decoded: EntryTuple) -> Entry:
+        """Create the entry of a decoded element."""
+        message, entry_id, written_at_ms = decoded
+        return cls(message, entry_id, time_of(written_at_ms))

@@ -1,8 +1,8 @@
 """`MemorystoreChatMessageHistory`, LangChain's interface to a session.
 
-Strategy: a thin adapter. What an operation sends and what its answer means is decided in
-`operations.py`; here each method is a line, and its async twin the same line with `await`.
-LangChain removes `BaseChatMessageHistory` in 2.0: nothing below this module knows of it.
+Strategy: a thin adapter over `operations.py`, in which each method is a line or two and its async
+twin the same lines with `await`. LangChain removes `BaseChatMessageHistory` in 2.0, so no other
+module depends on it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage
 
 from langchain_google_memorystore_redis._codec.compression import compression_threshold
-from langchain_google_memorystore_redis._history.batch import Stamp, as_messages
+from langchain_google_memorystore_redis._history.batch import IdempotencyKey, message_list
 from langchain_google_memorystore_redis._history.display import Display
 from langchain_google_memorystore_redis._history.entry import Entry
-from langchain_google_memorystore_redis._history.idempotency import outbox_of
-from langchain_google_memorystore_redis._history.operations import Cursor, HistoryOps
-from langchain_google_memorystore_redis._history.read_cache import ReadCache, read_on
+from langchain_google_memorystore_redis._history.idempotency import appends_of
+from langchain_google_memorystore_redis._history.operations import Cursor, HistoryOps, OnCorrupt
+from langchain_google_memorystore_redis._history.read_cache import ReadCache, read_with_cache
 from langchain_google_memorystore_redis._redis.arguments import (
     boolean,
     instance_or_none,
@@ -40,35 +40,35 @@ from langchain_google_memorystore_redis._redis.op import Flow, Op, ask
 
 
 class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
-    """The messages of one chat session, in Memorystore for Redis, Redis Cluster or Valkey.
+    """Messages of one chat session, in Memorystore for Redis, Redis Cluster or Valkey.
 
     Args:
         client: a client of redis-py or valkey-py, blocking or asyncio, standalone, cluster or
-            sentinel, `decode_responses` on or off. A blocking client serves async methods from
-            a thread; an asyncio client serves async methods only.
-        session_id: names the session; any non-empty str.
-        ttl: seconds (or a timedelta) after the last append at which the session expires; None
-            leaves its expiry alone.
+            sentinel, `decode_responses` on or off. A blocking client serves the async methods from
+            a thread; an asyncio client serves the async methods only.
+        session_id: name of the session, any non-empty str.
+        ttl: expiry in seconds (or a timedelta), counted from the last append; None does not change
+            the expiry.
         async_client: an asyncio client for the async methods, beside a blocking `client`.
-        key_prefix: put before `session_id` to make the key of the session.
-        max_messages: how many messages the session may hold; each append drops the oldest over
-            that, and tool results that are left without their call: all, if only those are left.
-        refresh_ttl_on_read: reading messages renews `ttl` too.
-        replicas_ack: how many replicas must have an append before it returns; 0 asks none. Fewer
-            raise `NotReplicatedError` after `replicas_ack_timeout` seconds, which must be less
-            than the client's `socket_timeout`. The messages are stored all the same.
+        key_prefix: prefix of `session_id` in the key of the session.
+        max_messages: limit of messages in the session. An append over it drops the oldest, and with
+            them tool results whose call is dropped (all messages, if only such results are left).
+        refresh_ttl_on_read: reading messages also renews `ttl`.
+        replicas_ack: number of replicas that must confirm an append before it returns; 0 does not
+            wait. Fewer raise `NotReplicatedError` after `replicas_ack_timeout` seconds, which must
+            be less than the client's `socket_timeout`; the messages are stored all the same.
         cache: a `ReadCache`, with which reading all messages again moves and decodes new ones only.
-        compress: "zstd" stores messages of `compress_min_bytes` of JSON and more compressed, where
-            that makes them smaller (extra `zstd`). Every history of this package with the extra
-            reads them; release 0.3.0 cannot, and raises UnicodeDecodeError.
-        on_corrupt: what a read does with an element that is no message: "raise" a
-            `CorruptEntryError`, or "skip" it with a warning in the log.
+        compress: "zstd" compresses messages of `compress_min_bytes` of JSON or more, if that makes
+            them smaller (extra `zstd`). Every history of this package with that extra reads them;
+            release 0.3.0 raises UnicodeDecodeError.
+        on_corrupt: policy of reads for a stored element that is no message: "raise"
+            `CorruptEntryError`, or "skip" it and log a warning.
 
-    The constructor sends nothing. Methods raise the client's own errors when the server is
-    away, full, read-only or refuses permission, and `WrongTypeError` when the key holds
-    something else. One object may be used by many threads and tasks at once.
+    The constructor sends nothing. Methods raise the client's own errors if the server is
+    unreachable, out of memory, read-only or refuses permission, and `WrongTypeError` if the key
+    holds another type. One object may be used by many threads and tasks at once.
 
-    Example:
+    Examples:
         >>> history = MemorystoreChatMessageHistory(client, session_id="docs:start", ttl=3600)
         >>> history.add_user_message("hi")
         >>> history.add_ai_message("Hello! How can I help?")
@@ -100,7 +100,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             ttl_ms=ttl_milliseconds(ttl),
             max_messages=0 if max_messages is None else positive("max_messages", max_messages),
             refresh_ttl_on_read=boolean("refresh_ttl_on_read", refresh_ttl_on_read),
-            skip_corrupt=one_of("on_corrupt", on_corrupt, ("raise", "skip")) == "skip",
+            on_corrupt=OnCorrupt(one_of("on_corrupt", on_corrupt, ("raise", "skip"))),
             replicas_ack=not_negative("replicas_ack", replicas_ack),
             replicas_ack_timeout_ms=milliseconds("replicas_ack_timeout", replicas_ack_timeout),
             compress_min_bytes=compression_threshold(compress, compress_min_bytes),
@@ -108,29 +108,30 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         self._sync, self._async = runners_for(client, async_client)
         self._client = client
         self._key_prefix = key_prefix
-        self._outbox = outbox_of(client)
+        self._appends = appends_of(client)
         self._cache = instance_or_none("cache", cache, ReadCache)
 
     @property
     def session_id(self) -> str:
-        """The name of the session, without `key_prefix`; no round trip."""
+        """Name of the session, without `key_prefix`; no round trip."""
         return self._ops.session_id
 
     @property
     def key(self) -> str:
-        """The key the session is stored under; no round trip."""
+        """Key of the session in the server; no round trip."""
         return self._ops.key.decode()
 
     # Reading
 
     @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override]
-        """All messages, oldest first, as a list of your own.
+        """All messages, oldest first, as a new list.
 
-        One round trip up to 5,000 messages, then one for each further 5,000, between which it may
-        raise `HistoryChangedError` as `for` does. Raises `CorruptEntryError` (see `on_corrupt`).
+        One round trip up to 5,000 messages, then one for each further 5,000. Raises
+        `CorruptEntryError` (see `on_corrupt`) and, between two round trips, `HistoryChangedError`
+        as `__iter__` does.
 
-        Example:
+        Examples:
             >>> history.messages
             [HumanMessage(content='hi', additional_kwargs={}, response_metadata={})]
         """
@@ -141,19 +142,20 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
     @overload
     def __getitem__(self, index: slice) -> list[BaseMessage]: ...
     def __getitem__(self, index: int | slice) -> BaseMessage | list[BaseMessage]:
-        """`history[3]`, `history[-20:]`: one message, or a range as `get_messages` gives it.
+        """Return one message (`history[3]`), or the messages of a slice (`history[-20:]`).
 
-        One round trip, two for a slice with a step. Raises `MessageIndexError` (an IndexError)
-        if there is no such message; a slice is cut to what there is.
+        One round trip, two for a slice with a step; long slices as `get_messages`. Raises
+        `MessageIndexError` (an IndexError) if there is no message at the index; a slice returns
+        those that exist.
 
-        Example:
+        Examples:
             >>> history[-1].content
             'hi'
             >>> history[-20:] == history.messages
             True
         """
         if not isinstance(index, slice):
-            return self._sync.run(self._ops.at(operator.index(index)))
+            return self._sync.run(self._ops.message_at(operator.index(index)))
         if index.step in (None, 1):
             return self.get_messages(index.start, index.stop)
         wanted = range(self.count())[index]
@@ -161,13 +163,13 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         return self.get_messages(ends[0], ends[1] + 1)[:: wanted.step]
 
     def get_messages(self, start: int | None = None, stop: int | None = None) -> list[BaseMessage]:
-        """The messages of `history[start:stop]`, by the rules of Python's slices.
+        """Return the messages of `history[start:stop]`, by the rules of Python's slices.
 
-        One round trip up to 5,000 messages, then one a page; one more when one bound counts from
-        the front and the other from the end, or when more than 5,000 are counted from the end.
-        What is outside the range is not moved. Raises as `messages`, `HistoryChangedError` too.
+        One round trip up to 5,000 messages, then one for each further 5,000; one more if one bound
+        counts from the front and the other from the end, or if more than 5,000 count from the end.
+        Messages outside the range are not transferred. Raises as `messages` does.
 
-        Example:
+        Examples:
             >>> history.get_messages(-20)  # the last twenty
             [HumanMessage(content='hi', additional_kwargs={}, response_metadata={})]
         """
@@ -180,25 +182,25 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         return await self._async.run(self._read(start, stop))
 
     def entries(self, start: int | None = None, stop: int | None = None) -> list[Entry]:
-        """What `get_messages` gives, with the id and time of writing of each message.
+        """Return the messages of `history[start:stop]` with their ids and times of writing.
 
-        Round trips and errors, `HistoryChangedError` too, as for `get_messages`.
+        Round trips and errors as for `get_messages`.
 
-        Example:
+        Examples:
             >>> entry = history.entries()[-1]
             >>> entry.message.content, len(entry.id), entry.written_at.tzname()
             ('hi', 12, 'UTC')
         """
-        return [Entry.of(row) for row in self._sync.run(self._ops.rows(start, stop))]
+        return list(map(Entry.of, self._sync.run(self._ops.entries(start, stop))))
 
     async def aentries(self, start: int | None = None, stop: int | None = None) -> list[Entry]:
         """Async twin of `entries`."""
-        return [Entry.of(row) for row in await self._async.run(self._ops.rows(start, stop))]
+        return list(map(Entry.of, await self._async.run(self._ops.entries(start, stop))))
 
     def count(self) -> int:
-        """How many messages there are, also as `len(history)`. One round trip.
+        """Return the number of messages, as `len(history)` does. One round trip.
 
-        Example:
+        Examples:
             >>> history.count(), len(history)
             (1, 1)
         """
@@ -209,61 +211,62 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         return await self._async.run(self._ops.count())
 
     def __iter__(self) -> Iterator[BaseMessage]:
-        """Iterate without loading all: one round trip for each 5,000 messages.
+        """Iterate over the messages without loading all, 5,000 a round trip.
 
-        Messages appended meanwhile are seen, those that `max_messages` drops passed over. Raises
-        `HistoryChangedError` if the next page's first one is gone: cut, or dropped with all before.
+        Includes messages that are appended meanwhile, and passes over those that `max_messages`
+        drops. Raises `CorruptEntryError` (see `on_corrupt`), and `HistoryChangedError` if the first
+        message of the next page has been removed meanwhile.
 
-        Example:
+        Examples:
             >>> [message.content for message in history]
             ['hi']
         """
         cursor: Cursor | None = Cursor()
         while cursor is not None:
             page, cursor = self._sync.run(self._ops.page(cursor))
-            for row in self._ops.decode_page(page):
-                yield row[0]
+            for entry in self._ops.decode_page(page):
+                yield entry[0]
 
     async def __aiter__(self) -> AsyncIterator[BaseMessage]:
         """Async twin of `__iter__`: `async for message in history`."""
         cursor: Cursor | None = Cursor()
         while cursor is not None:
             page, cursor = await self._async.run(self._ops.page(cursor))
-            for row in self._ops.decode_page(page):
-                yield row[0]
+            for entry in self._ops.decode_page(page):
+                yield entry[0]
 
     # Writing
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
-        """Append messages in order, all of them or none. One round trip.
+        """Append messages in order, all or none. One round trip.
 
-        The batch is stored once even when the client sends it again after a lost reply. It
-        renews `ttl` and applies `max_messages` in the same step. Raises `InvalidMessageError`,
-        before anything is sent, for a message that could not be read back equal, and
-        `NotReplicatedError` (see `replicas_ack`).
+        The same script renews `ttl` and applies `max_messages`. The batch is stored once, even if
+        the client sends it again after a lost reply. Raises `InvalidMessageError`, before anything
+        is sent, for a message that would not be read back equal, and `NotReplicatedError` (see
+        `replicas_ack`).
 
-        If it raises an error of the connection, the batch may or may not be stored. Call it
-        again within ten minutes with the same message objects, unchanged, on this or another
-        history object of the session with the same client: the batch is then stored once.
+        After a connection error the batch may or may not be stored. To retry, call this method
+        within ten minutes with the same message objects, unchanged, on this or another history
+        object of the session with the same client: the batch is then stored once.
 
-        Example:
+        Examples:
             >>> from langchain_core.messages import AIMessage, HumanMessage
             >>> history.add_messages([HumanMessage("2 + 2?"), AIMessage("4")])
             >>> len(history)
             3
         """
-        if batch := as_messages(messages):
+        if batch := message_list(messages):
             self._append(batch)
 
     async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Async twin of `add_messages`."""
-        if batch := as_messages(messages):
+        if batch := message_list(messages):
             await self._aappend(batch)
 
     def add_message(self, message: BaseMessage) -> None:
-        """Append one message; `add_messages` costs the same for any number. One round trip.
+        """Append one message, as `add_messages` does. One round trip, as for many.
 
-        Example:
+        Examples:
             >>> from langchain_core.messages import ToolMessage
             >>> history.add_message(ToolMessage("12 °C", tool_call_id="call-1"))
         """
@@ -274,105 +277,113 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         await self.aadd_messages([message])
 
     def truncate(self, length: int) -> None:
-        """Keep the first `length` messages, to edit one or have an answer made again.
+        """Keep the first `length` messages and remove the rest, to edit or regenerate one.
 
-        One round trip. Does nothing if there are no more than that. Safe to repeat.
+        One round trip. Does nothing if there are no more than `length`. Idempotent.
 
-        Example:
+        Examples:
             >>> history.truncate(len(history) - 1)
         """
-        self._sync.run(self._cut(self._ops.truncate(not_negative("length", length))))
+        self._sync.run(self._remove(self._ops.truncate(not_negative("length", length))))
 
     async def atruncate(self, length: int) -> None:
         """Async twin of `truncate`."""
-        await self._async.run(self._cut(self._ops.truncate(not_negative("length", length))))
+        await self._async.run(self._remove(self._ops.truncate(not_negative("length", length))))
 
     def copy(self, session_id: str, length: int | None = None) -> MemorystoreChatMessageHistory:
-        """Branch: copy the first `length` messages (None: all) to a new session, and return it.
+        """Copy the first `length` messages (None: all) to a new session, and return its history.
 
-        The new history has this one's client and settings, and the entries keep their ids and
-        times. Works across cluster slots. Three round trips up to 5,000 messages, then two for
-        each further 5,000; a copy of more that is broken off leaves its first pages: clear it.
-        Raises `SessionExistsError` if it exists, `HistoryChangedError` if this is cut meanwhile.
+        The new history has this one's client and settings; entries keep their ids and times. Works
+        across cluster slots. Three round trips up to 5,000 messages, then two for each further
+        5,000. Raises `SessionExistsError` if the new session exists, and `HistoryChangedError` if
+        this one is cut meanwhile. A copy of more than 5,000 messages that fails midway leaves those
+        it has copied: clear it before you retry.
 
-        Example:
+        Examples:
             >>> branch = history.copy("docs:branch", length=1)
             >>> branch.messages == history[:1]
             True
             >>> branch.clear()
         """
-        branch = self._open(session_id)
-        self._sync.run(self._ops.copy_to(branch._ops, not_negative_or_none("length", length)))
+        branch = self._branch(session_id)
+        self._sync.run(self._ops.copy(branch._ops, not_negative_or_none("length", length)))
         return branch
 
     async def acopy(
         self, session_id: str, length: int | None = None
     ) -> MemorystoreChatMessageHistory:
         """Async twin of `copy`."""
-        branch = self._open(session_id)
-        await self._async.run(
-            self._ops.copy_to(branch._ops, not_negative_or_none("length", length))
-        )
+        branch = self._branch(session_id)
+        await self._async.run(self._ops.copy(branch._ops, not_negative_or_none("length", length)))
         return branch
 
     def clear(self) -> None:
-        """Remove the session. One round trip. Safe to repeat.
+        """Remove the session. One round trip. Idempotent.
 
-        Raises `WrongTypeError` if the key holds something else, which is left alone.
+        Raises `WrongTypeError` if the key holds another type, and leaves it alone.
 
-        Example:
+        Examples:
             >>> history.clear()
             >>> len(history)
             0
         """
-        self._sync.run(self._cut(self._ops.clear()))
+        self._sync.run(self._remove(self._ops.clear()))
 
     async def aclear(self) -> None:
         """Async twin of `clear`."""
-        await self._async.run(self._cut(self._ops.clear()))
+        await self._async.run(self._remove(self._ops.clear()))
 
-    # The rest of what Python asks of an object with a length
+    # Other protocols of Python
 
     def __len__(self) -> int:
-        """How many messages there are. One round trip."""
+        """Return the number of messages. One round trip."""
         return self.count()
 
     def __bool__(self) -> bool:
-        """Always true: `if history` must not ask the server, as it would for a length."""
+        """Return True: without this, `if history` would send a request for the length."""
         return True
 
     def __reversed__(self) -> NoReturn:
-        """Not offered: Python would make a round trip for each message."""
+        """Raise TypeError: Python would make a round trip for each message."""
         raise TypeError("use reversed(history.messages) or reversed(history[-20:])")
 
     def __repr__(self) -> str:
-        """Names key and client; no round trip."""
+        """Return the class with key and client; no round trip."""
         client = f"{type(self._client).__module__}.{type(self._client).__qualname__}"
         return f"{type(self).__name__}(key={self.key!r}, client={client})"
 
-    def _append(self, messages: Sequence[BaseMessage], stamp: Stamp | None = None) -> None:
-        with self._outbox.sending(self._ops, messages, stamp) as batch:
+    def _append(
+        self, messages: Sequence[BaseMessage], idempotency_key: IdempotencyKey | None = None
+    ) -> None:
+        with self._appends.attempt(self._ops, messages, idempotency_key) as batch:
             length = self._sync.run(self._ops.append(batch))
-        self._outbox.saw(self._ops.key, length)
+        self._appends.record_length(self._ops.key, length)
 
-    async def _aappend(self, messages: Sequence[BaseMessage], stamp: Stamp | None = None) -> None:
-        with self._outbox.sending(self._ops, messages, stamp) as batch:
+    async def _aappend(
+        self, messages: Sequence[BaseMessage], idempotency_key: IdempotencyKey | None = None
+    ) -> None:
+        with self._appends.attempt(self._ops, messages, idempotency_key) as batch:
             length = await self._async.run(self._ops.append(batch))
-        self._outbox.saw(self._ops.key, length)
+        self._appends.record_length(self._ops.key, length)
 
     def _read(self, start: int | None, stop: int | None) -> Flow[list[BaseMessage]]:
-        cache = self._cache if start is None and stop is None else None
-        messages = yield from read_on(self._ops, cache) if cache else self._ops.slice(start, stop)
-        if start is None and stop is None:
-            self._outbox.saw(self._ops.key, len(messages))
+        is_whole = start is None and stop is None
+        if is_whole and self._cache is not None:
+            messages = yield from read_with_cache(self._ops, self._cache)
+        else:
+            messages = yield from self._ops.get_messages(start, stop)
+        if is_whole:
+            self._appends.record_length(self._ops.key, len(messages))
         return messages
 
-    def _cut(self, op: Op[None]) -> Flow[None]:
+    def _remove(self, op: Op[None]) -> Flow[None]:
+        """Run an operation that removes messages, which the cache then forgets."""
         yield from ask(op)
         if self._cache is not None:
             self._cache.forget(self.key)
 
-    def _open(self, session_id: str) -> MemorystoreChatMessageHistory:
+    def _branch(self, session_id: str) -> MemorystoreChatMessageHistory:
+        """Return a history of another session with the same client and settings."""
         branch = copy.copy(self)
         key = session_key(self._key_prefix, session_id)
         branch._ops = replace(self._ops, session_id=session_id, key=key)

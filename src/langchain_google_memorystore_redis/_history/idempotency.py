@@ -1,14 +1,9 @@
-"""What a process remembers of its appends, so that each is stored once.
+"""Idempotent appends: a client's record of the appends that may have been stored.
 
-Strategy: an append that raises may have been stored: the reply can be lost. Its batch is kept
-here, and an append of the very same message objects to the same session sends that batch again,
-ids and all, which the server stores once. Objects are compared by identity and must not have
-changed: equal text said twice is two messages.
-
-A batch also says how long its writer knew the session to be, which bounds how far back the server
-looks for it; one that may have been sent before says nothing, since what the writer knows may be
-younger than what it sent. LangChain makes a history object for every turn, so both are remembered
-for a client and not for a history.
+Strategy: an append that raises may have been stored, because only its reply may be lost. Its batch
+is kept, and an append of the same message objects to the same session sends that batch again, ids
+included, which the server stores once. LangChain creates a history object for every turn, so the
+record belongs to the client, not to a history.
 """
 
 from __future__ import annotations
@@ -21,111 +16,126 @@ from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage
 
-from langchain_google_memorystore_redis._history.batch import Batch, Stamp
+from langchain_google_memorystore_redis._history.batch import Batch, IdempotencyKey
 from langchain_google_memorystore_redis._history.operations import HistoryOps
 
-_MOST_SECONDS = 600
-"""Later the same objects are new messages: a greeting made once, say, and given every session."""
+_MAX_AGE = 600
+"""After this, the same objects are new messages: for example a greeting that is created once and
+appended to every session."""
 
-_MOST_BYTES = 64 << 20
-"""Held at once; the oldest batches of more are forgotten, but never the newest."""
+_MAX_BYTES = 64 << 20
+"""Limit of all unconfirmed batches. The oldest are forgotten first, but never the newest."""
 
-_OVERHEAD = 1_000
-"""Bytes of Python's own objects a message."""
+_OVERHEAD_BYTES = 1_000
+"""Size of Python's own objects for a message."""
 
-_MOST_SESSIONS = 10_000
-"""The one used longest ago is forgotten; its next append makes the server look further back."""
+_MAX_SESSIONS = 10_000
+"""Limit of known lengths. An append to a forgotten session makes the server search further back."""
 
-_Name = tuple[bytes, tuple[int, ...]]
+_AppendId = tuple[bytes, tuple[int, ...]]
+"""Key of the session and identities of the messages: equal text in two objects is two messages."""
 
 
-class _Unconfirmed(NamedTuple):
+class _UnconfirmedBatch(NamedTuple):
     """A batch that may have been stored."""
 
     messages: Sequence[BaseMessage]
-    """Held so that no other object takes their identity."""
+    """Kept so that no other objects get the same identities."""
     batch: Batch
     size: int
-    until: float
-    """When it is forgotten, by the monotonic clock."""
+    expires_at: float
+    """By the monotonic clock."""
 
 
-class Outbox:
-    """The appends of one client."""
+class IdempotentAppends:
+    """Unconfirmed batches and known session lengths of one client.
+
+    The known length limits how far back the server searches for a batch that it may have stored.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        # The session recorded longest ago comes first.
         self._lengths: dict[bytes, int] = {}
-        # In the order in which they failed.
-        self._unconfirmed: dict[_Name, _Unconfirmed] = {}
+        # The batch that failed first comes first.
+        self._unconfirmed: dict[_AppendId, _UnconfirmedBatch] = {}
         self._bytes = 0
 
-    def saw(self, key: bytes, length: int) -> None:
-        """Note how many messages a session was just seen to hold."""
+    def record_length(self, key: bytes, length: int) -> None:
+        """Record the length of a session that the server has just reported."""
         with self._lock:
             self._lengths.pop(key, None)
             self._lengths[key] = length
-            if len(self._lengths) > _MOST_SESSIONS:
+            if len(self._lengths) > _MAX_SESSIONS:
                 del self._lengths[next(iter(self._lengths))]
 
-    def sending(
-        self, ops: HistoryOps, messages: Sequence[BaseMessage], stamp: Stamp | None = None
-    ) -> _Sending:
-        """`with` it: the batch to send; kept if the body raises, whatever it raises."""
+    def attempt(
+        self,
+        ops: HistoryOps,
+        messages: Sequence[BaseMessage],
+        idempotency_key: IdempotencyKey | None = None,
+    ) -> _Attempt:
+        """Return a context whose value is the batch to send, kept if the body raises anything."""
         key = ops.key
-        name = (key, tuple(map(id, messages)))
+        append_id = (key, tuple(map(id, messages)))
         with self._lock:
-            self._forget_late()
-            unconfirmed = self._unconfirmed.get(name)
-            known = self._lengths.get(key, -1) if stamp is None else -1
-        # Asked first: if a message cannot be stored any more, what was sent is not forgotten.
-        if unconfirmed is not None and unconfirmed.batch.holds(messages):
-            batch = unconfirmed.batch._replace(known=-1)
+            self._forget_expired()
+            unconfirmed = self._unconfirmed.get(append_id)
+            # Another process may have sent a batch with a key before this one knew the session.
+            known_length = self._lengths.get(key, -1) if idempotency_key is None else -1
+        # Encoding comes first: if it raises, the batch that was sent is not forgotten.
+        if unconfirmed is not None and unconfirmed.batch.is_of(messages):
+            # The length known now may be newer than the first send, and so may miss the batch.
+            batch = unconfirmed.batch._replace(known_length=-1)
         else:
-            batch = Batch.of(messages, known, stamp, ops.compress_min_bytes)
-        return _Sending(self, name, messages, batch, is_repeat=unconfirmed is not None)
+            batch = Batch.of(messages, known_length, idempotency_key, ops.compress_min_bytes)
+        return _Attempt(self, append_id, messages, batch, is_repeat=unconfirmed is not None)
 
-    def _keep(self, name: _Name, messages: Sequence[BaseMessage], batch: Batch) -> None:
-        size = sum(len(element) + _OVERHEAD for element in batch.elements)
-        until = time.monotonic() + _MOST_SECONDS
+    def _keep(self, append_id: _AppendId, messages: Sequence[BaseMessage], batch: Batch) -> None:
+        size = sum(len(element) + _OVERHEAD_BYTES for element in batch.elements)
+        expires_at = time.monotonic() + _MAX_AGE
         with self._lock:
-            self._forget(name)
-            self._unconfirmed[name] = _Unconfirmed(messages, batch, size, until)
+            self._forget(append_id)
+            self._unconfirmed[append_id] = _UnconfirmedBatch(messages, batch, size, expires_at)
             self._bytes += size
-            while self._bytes > _MOST_BYTES and len(self._unconfirmed) > 1:
+            while self._bytes > _MAX_BYTES and len(self._unconfirmed) > 1:
                 self._forget(next(iter(self._unconfirmed)))
 
-    def _confirm(self, name: _Name) -> None:
+    def _confirm(self, append_id: _AppendId) -> None:
         with self._lock:
-            self._forget(name)
+            self._forget(append_id)
 
-    def _forget_late(self) -> None:
+    def _forget_expired(self) -> None:
         while self._unconfirmed:
             oldest = next(iter(self._unconfirmed))
-            if self._unconfirmed[oldest].until > time.monotonic():
+            if self._unconfirmed[oldest].expires_at > time.monotonic():
                 break
             self._forget(oldest)
 
-    def _forget(self, name: _Name) -> None:
-        if (found := self._unconfirmed.pop(name, None)) is not None:
+    def _forget(self, append_id: _AppendId) -> None:
+        if (found := self._unconfirmed.pop(append_id, None)) is not None:
             self._bytes -= found.size
 
 
-class _Sending:
-    """A class, not a generator: a tenth of what an append costs beside its round trip."""
+class _Attempt:
+    """Context of one attempt to append a batch.
 
-    __slots__ = ("_batch", "_is_repeat", "_messages", "_name", "_outbox")
+    A generator (`contextlib.contextmanager`) would cost a tenth of our own time in an append.
+    """
+
+    __slots__ = ("_append_id", "_appends", "_batch", "_is_repeat", "_messages")
 
     def __init__(
         self,
-        outbox: Outbox,
-        name: _Name,
+        appends: IdempotentAppends,
+        append_id: _AppendId,
         messages: Sequence[BaseMessage],
         batch: Batch,
         *,
         is_repeat: bool,
     ) -> None:
-        self._outbox, self._name, self._messages, self._batch = outbox, name, messages, batch
+        self._appends, self._append_id = appends, append_id
+        self._messages, self._batch = messages, batch
         self._is_repeat = is_repeat
 
     def __enter__(self) -> Batch:
@@ -133,22 +143,22 @@ class _Sending:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:  # cancellation too: its outcome is unknown as well
-            self._outbox._keep(self._name, self._messages, self._batch)
+            self._appends._keep(self._append_id, self._messages, self._batch)
         elif self._is_repeat:
-            self._outbox._confirm(self._name)
+            self._appends._confirm(self._append_id)
 
 
-_OUTBOXES: weakref.WeakKeyDictionary[object, Outbox] = weakref.WeakKeyDictionary()
-_LOCK = threading.Lock()
+_APPENDS: weakref.WeakKeyDictionary[object, IdempotentAppends] = weakref.WeakKeyDictionary()
+_APPENDS_LOCK = threading.Lock()
 
 
-def outbox_of(client: object) -> Outbox:
-    """The outbox of a client, which lives as long as the client does."""
-    with _LOCK:
+def appends_of(client: object) -> IdempotentAppends:
+    """Return the appends of a client, which live as long as the client does."""
+    with _APPENDS_LOCK:
         try:
-            outbox = _OUTBOXES.get(client)
-            if outbox is None:
-                outbox = _OUTBOXES[client] = Outbox()
-            return outbox
-        except TypeError:  # an object of the user's own that cannot be held weakly
-            return Outbox()
+            appends = _APPENDS.get(client)
+            if appends is None:
+                appends = _APPENDS[client] = IdempotentAppends()
+            return appends
+        except TypeError:  # the client is not hashable, or cannot be referenced weakly
+            return IdempotentAppends()

@@ -1,10 +1,10 @@
-"""`ChatHistoryMiddleware`, a session as the memory of an agent.
+"""`ChatHistoryMiddleware`: a session as the memory of an agent.
 
-Strategy: the session is the truth and the agent's state a copy of it for one run. What a run must
-remember between its two ends goes through the state, never through the middleware, so one agent
-object serves any number of runs and a run that was interrupted ends in any process. What is new is
-told by message ids; what is sent, by the checkpoint it was made from, so that an append that is
-made again, from the same checkpoint, is the same bytes, which the server stores once.
+Strategy: the session is authoritative, and the agent's state a copy of it for one run. Whatever a
+run needs at its end goes through the state, never through the middleware, so one agent object
+serves any number of runs, and an interrupted run can end in any process. Messages are new if their
+ids are; the ids of their entries derive from the checkpoint, so that the same append, repeated from
+the same checkpoint, is stored once.
 """
 
 from __future__ import annotations
@@ -23,66 +23,66 @@ from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 from typing_extensions import TypedDict
 
-from langchain_google_memorystore_redis._history.batch import Stamp
+from langchain_google_memorystore_redis._history.batch import IdempotencyKey
 from langchain_google_memorystore_redis._history.history import MemorystoreChatMessageHistory
 from langchain_google_memorystore_redis.errors import ArgumentTypeError, InvalidArgumentError
 
-_TURN: Final = "chat_history_turn"
+_RUN_STATE: Final = "chat_history_turn"
 
-_MARK = 8
-"""Bytes that stand for the id of a message: whole ids would be most of what a checkpoint holds."""
+_DIGEST_BYTES = 8
+"""Size of the digest of a message id. Whole ids would be most of what a checkpoint stores."""
 
 _UUID_EPOCH = 0x01B21DD213814000
 """1970 in the unit of a UUID's time, 100 ns since 1582."""
 
 
-class _Turn(TypedDict):
-    """What a run keeps from its beginning to its end."""
+class _RunState(TypedDict):
+    """State of a run, from its beginning to its end. Checkpoints store it under these names."""
 
     session_id: str
     held: bytes
-    """Marks of the messages that need not be stored."""
+    """Digests of the ids of messages that need not be stored."""
     first: str
-    """The id of the first message that is new, empty if there was none."""
+    """Id of the first new message, empty if there is none."""
 
 
 class SessionState(AgentState[Any]):
-    """The agent's state, and beside it what neither its caller nor its model sees."""
+    """The agent's state, with the state of the run, which neither caller nor model sees."""
 
-    chat_history_turn: NotRequired[Annotated[_Turn, PrivateStateAttr]]
+    chat_history_turn: NotRequired[Annotated[_RunState, PrivateStateAttr]]
 
 
 class ChatHistoryMiddleware(AgentMiddleware[SessionState, Any, Any]):
-    """Gives an agent the messages of a session, and the session the messages of the run.
+    """Middleware that loads a session into an agent's run and appends the run's new messages.
 
     Args:
-        get_session_history: makes the history of a session id, as for
+        get_session_history: function from a session id to its history, as for
             `RunnableWithMessageHistory`.
 
     The session id is `session_id` of the run's context or of `config["configurable"]`, or else the
-    `thread_id` there. Before the agent runs the session's messages are put before those of the
-    input, and after it what is new is appended: one round trip each (a read of more than 5,000
+    `thread_id` there. Before the agent runs, the session's messages are put before those of the
+    input; after it, the new ones are appended: one round trip each (a read of more than 5,000
     messages takes more). The result's `messages` are the whole conversation.
 
-    A run that raises stores nothing. An append that raised is stored once, if the run is taken up
-    again by a checkpointer (`agent.invoke(None, config)`) or asked again with the same message
-    objects or ids: input that the session holds is not added twice, and if it holds all of it and
-    an answer, the run ends at once with the messages of the session. Methods raise what those of
-    the history do; `InvalidArgumentError` if there is nothing to answer; `InvalidMessageError`, at
-    the end, if a message of the run cannot be stored.
+    A run that raises stores nothing. After a failed append, resume the run with a checkpointer
+    (`agent.invoke(None, config)`), or invoke the agent again with the same message objects or ids:
+    the messages are stored once. Input that the session holds is not added twice; if it holds all
+    of the input and an answer, the run ends at once with the messages of the session. Methods raise
+    the errors of the history; `InvalidArgumentError` if there is nothing to answer; and, at the
+    end, `InvalidMessageError` if a message of the run cannot be stored.
 
     Put it first among the middleware. With a checkpointer, which interrupts need, the session still
-    decides: at the beginning of a run its messages replace what the thread had. Summaries that
-    LangChain's `SummarizationMiddleware` makes of stored messages are not stored.
+    decides: at the beginning of a run its messages replace those of the thread. Summaries of stored
+    messages by LangChain's `SummarizationMiddleware` are not stored.
 
-    Example:
+    Examples:
         >>> from langchain.agents import create_agent
         >>> from langchain_core.language_models import FakeListChatModel
         >>> memory = ChatHistoryMiddleware(lambda id: MemorystoreChatMessageHistory(client, id))
         >>> agent = create_agent(FakeListChatModel(responses=["Hello!"]), middleware=[memory])
         >>> config = {"configurable": {"session_id": history.session_id}}
-        >>> said = agent.invoke({"messages": "Hello?"}, config)["messages"]
-        >>> [message.content for message in said]
+        >>> result = agent.invoke({"messages": "Hello?"}, config)
+        >>> [message.content for message in result["messages"]]
         ['hi', 'Hello?', 'Hello!']
         >>> len(history)
         3
@@ -94,7 +94,7 @@ class ChatHistoryMiddleware(AgentMiddleware[SessionState, Any, Any]):
         if not callable(get_session_history):
             raise ArgumentTypeError(
                 "get_session_history",
-                "must be a function that makes the history of a session id, "
+                "must be a function that returns the history of a session id, "
                 f"not a {type(get_session_history).__name__}",
             )
         self._get_session_history = get_session_history
@@ -103,30 +103,30 @@ class ChatHistoryMiddleware(AgentMiddleware[SessionState, Any, Any]):
     def before_agent(self, state: SessionState, runtime: Runtime[Any]) -> dict[str, Any]:
         """Load the session. One round trip up to 5,000 messages. Called by LangChain."""
         session_id = _session_id(runtime)
-        return _opening(state, session_id, self._history(session_id).messages)
+        return _initial_update(state, session_id, self._history(session_id).messages)
 
     @hook_config(can_jump_to=["end"])
     async def abefore_agent(self, state: SessionState, runtime: Runtime[Any]) -> dict[str, Any]:
         """Async twin of `before_agent`."""
         session_id = _session_id(runtime)
-        return _opening(state, session_id, await self._history(session_id).aget_messages())
+        return _initial_update(state, session_id, await self._history(session_id).aget_messages())
 
     def after_agent(self, state: SessionState, runtime: Runtime[Any]) -> dict[str, Any]:
-        """Append what is new. One round trip, none if nothing is. Called by LangChain."""
-        # A run that was interrupted before the agent had this middleware has no beginning.
-        turn = state.get(_TURN) or self.before_agent(state, runtime)[_TURN]
-        history = self._history(turn["session_id"])
-        if new := _new(state["messages"], turn):
-            history._append(new, _stamp(runtime))
-        return _closing(state, turn)
+        """Append the new messages. One round trip, none without any. Called by LangChain."""
+        # A run that was interrupted before the agent had this middleware has no such state.
+        run = state.get(_RUN_STATE) or self.before_agent(state, runtime)[_RUN_STATE]
+        history = self._history(run["session_id"])
+        if new := _new_messages(state["messages"], run):
+            history._append(new, _idempotency_key(runtime))
+        return _final_update(state, run)
 
     async def aafter_agent(self, state: SessionState, runtime: Runtime[Any]) -> dict[str, Any]:
         """Async twin of `after_agent`."""
-        turn = state.get(_TURN) or (await self.abefore_agent(state, runtime))[_TURN]
-        history = self._history(turn["session_id"])
-        if new := _new(state["messages"], turn):
-            await history._aappend(new, _stamp(runtime))
-        return _closing(state, turn)
+        run = state.get(_RUN_STATE) or (await self.abefore_agent(state, runtime))[_RUN_STATE]
+        history = self._history(run["session_id"])
+        if new := _new_messages(state["messages"], run):
+            await history._aappend(new, _idempotency_key(runtime))
+        return _final_update(state, run)
 
     def _history(self, session_id: str) -> MemorystoreChatMessageHistory:
         history: Any = self._get_session_history(session_id)
@@ -155,79 +155,84 @@ def _session_id(runtime: Runtime[Any]) -> str:
     return found
 
 
-def _opening(state: SessionState, session_id: str, loaded: Sequence[BaseMessage]) -> dict[str, Any]:
-    """The state with the session in it, where the run begins."""
-    _identify(loaded)
-    given, earlier = state["messages"], state.get(_TURN)
-    held = {message.id for message in loaded}
-    new = [message for message in given if message.id not in held]
-    if earlier is not None:
-        new = _without(earlier["held"], new)
-    turn: _Turn = {
+def _initial_update(
+    state: SessionState, session_id: str, loaded: Sequence[BaseMessage]
+) -> dict[str, Any]:
+    """Return the update that puts the session into the state at the beginning of a run."""
+    _assign_ids(loaded)
+    given, previous = state["messages"], state.get(_RUN_STATE)
+    loaded_ids = {message.id for message in loaded}
+    new = [message for message in given if message.id not in loaded_ids]
+    if previous is not None:
+        new = _exclude(previous["held"], new)
+    run: _RunState = {
         "session_id": session_id,
-        "held": _marks(loaded),
+        "held": _digests(loaded),
         "first": (new[0].id or "") if new else "",
     }
-    opening: dict[str, Any] = {_TURN: turn}
+    update: dict[str, Any] = {_RUN_STATE: run}
     messages = [*loaded, *new]
     if messages != given:  # a thread that has them already does not store them again
         # Not through the reducer: a stream of messages would show those of the session again.
-        opening["messages"] = Overwrite(messages)
+        update["messages"] = Overwrite(messages)
     if not new and not (loaded and isinstance(loaded[-1], HumanMessage)):
         if not given:
             raise InvalidArgumentError(
                 "messages",
-                "is empty, and the session has no question that waits for an answer. If this "
-                "resumes an interrupt, its thread has expired: ask anew, and let threads live "
-                "longer",
+                "is empty, and the session has no unanswered question. If this resumes an "
+                "interrupt, its thread has expired: invoke the agent with the input again, and "
+                "give threads a longer expiry",
             )
-        opening["jump_to"] = "end"  # asked again, and answered already
-    return opening
+        update["jump_to"] = "end"  # a repeated question that is answered already
+    return update
 
 
-def _identify(loaded: Sequence[BaseMessage]) -> None:
-    """Give messages without an id one that they get again the next time they are loaded."""
+def _assign_ids(loaded: Sequence[BaseMessage]) -> None:
+    """Give messages without an id one that is the same whenever they are loaded."""
     seen: Counter[str] = Counter()
     for message in loaded:
         if not message.id:
-            said = f"{message.type} {message.content!r}"
-            seen[said] += 1
-            name = f"{seen[said]} {said}".encode()
+            text = f"{message.type} {message.content!r}"
+            seen[text] += 1
+            name = f"{seen[text]} {text}".encode()
             message.id = hashlib.blake2b(name, digest_size=16).hexdigest()
 
 
-def _new(messages: Sequence[AnyMessage], turn: _Turn) -> list[AnyMessage]:
-    """What is to be appended."""
-    new = _without(turn["held"], messages)
-    if turn["first"] in ("", *(message.id for message in new)):
-        # The summary stands for stored messages alone; else for some of this run as well.
+def _new_messages(messages: Sequence[AnyMessage], run: _RunState) -> list[AnyMessage]:
+    """Return the messages to append."""
+    new = _exclude(run["held"], messages)
+    if run["first"] in ("", *(message.id for message in new)):
+        # The first new message is still there, so a summary replaces stored messages only.
+        # Otherwise it stands for messages of this run too, and must be stored.
         return [m for m in new if m.additional_kwargs.get("lc_source") != "summarization"]
     return new
 
 
-def _closing(state: SessionState, turn: _Turn) -> dict[str, Any]:
-    """What the next run of the same thread must know."""
-    return {_TURN: {**turn, "held": _marks(state["messages"])}}
+def _final_update(state: SessionState, run: _RunState) -> dict[str, Any]:
+    """Return the update that tells the thread's next run which messages are stored."""
+    return {_RUN_STATE: {**run, "held": _digests(state["messages"])}}
 
 
-def _mark(message: BaseMessage) -> bytes:
+def _digest(message: BaseMessage) -> bytes:
     text = (message.id or "").encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, digest_size=_MARK).digest()
+    return hashlib.blake2b(text, digest_size=_DIGEST_BYTES).digest()
 
 
-def _marks(messages: Iterable[BaseMessage]) -> bytes:
-    return b"".join(map(_mark, messages))
+def _digests(messages: Iterable[BaseMessage]) -> bytes:
+    return b"".join(map(_digest, messages))
 
 
-def _without(held: bytes, messages: Iterable[AnyMessage]) -> list[AnyMessage]:
-    marks = {held[start : start + _MARK] for start in range(0, len(held), _MARK)}
-    return [message for message in messages if _mark(message) not in marks]
+def _exclude(digests: bytes, messages: Iterable[AnyMessage]) -> list[AnyMessage]:
+    """Return the messages whose digests are not among `digests`."""
+    step = _DIGEST_BYTES
+    excluded = {digests[start : start + step] for start in range(0, len(digests), step)}
+    return [message for message in messages if _digest(message) not in excluded]
 
 
-def _stamp(runtime: Runtime[Any]) -> Stamp | None:
-    """What makes an append from the same checkpoint the same one."""
+def _idempotency_key(runtime: Runtime[Any]) -> IdempotencyKey | None:
+    """Return a key that is the same for every append from the same checkpoint."""
     if runtime.execution_info is None:
         return None
     info = runtime.execution_info
     ticks = UUID(info.checkpoint_id).time - _UUID_EPOCH
-    return Stamp(f"{info.checkpoint_ns} {info.checkpoint_id}", ticks // 10_000)
+    return IdempotencyKey(f"{info.checkpoint_ns} {info.checkpoint_id}", ticks // 10_000)

@@ -1,9 +1,8 @@
-"""The operations of one session's log.
+"""Operations of one session: the commands they send and the meaning of the replies.
 
-Strategy: a session is one list, an element an entry, oldest first. This module decides which
-commands an operation sends and what the replies mean; it holds no client and awaits nothing.
-A read is an LRANGE of at most a page and one element more: the extra one tells whether there
-is another page and, being unique, where that page begins if the list was trimmed meanwhile.
+Strategy: a session is one list of elements, the oldest first. A read is an LRANGE of at most a
+page and one element more. The extra element says whether there is another page and, being unique,
+where that page begins if the list was trimmed meanwhile.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import logging
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any, NamedTuple, TypeVar
 
 from langchain_core.messages import BaseMessage
@@ -30,15 +30,14 @@ from langchain_google_memorystore_redis.errors import (
     is_from_demoted_primary,
 )
 
-PAGE = 5_000
-"""Messages a round trip moves at the most."""
+ELEMENTS_PER_PAGE = 5_000
 
 T = TypeVar("T")
 
-_FAR = 2**62
-"""Beyond the end of any list, within what the server takes as an index."""
+_MAX_INDEX = 2**62
+"""Beyond the end of any list, and within what the server accepts as an index."""
 
-_MESSAGE: Callable[[EntryTuple], BaseMessage] = operator.itemgetter(0)
+_message_of: Callable[[EntryTuple], BaseMessage] = operator.itemgetter(0)
 _logger = logging.getLogger("langchain_google_memorystore_redis")
 _APPEND = Script(__package__, "append")
 _CLEAR = Script(__package__, "clear")
@@ -46,76 +45,89 @@ _COPY = Script(__package__, "copy")
 _REFRESH = Script(__package__, "refresh")
 
 
+class OnCorrupt(Enum):
+    """Policy for elements that cannot be decoded."""
+
+    RAISE = "raise"
+    """Raise `CorruptEntryError`, which advises `on_corrupt="skip"`."""
+    SKIP = "skip"
+    """Leave the element out and log a warning."""
+    RAISE_ALWAYS = "raise always"
+    """Raise without that advice, where the caller has no such setting."""
+
+
 class Page(NamedTuple):
-    """Raw elements in a row. `first` is the index of the first; negative counts from the end."""
+    """Consecutive elements, not decoded."""
 
     elements: list[bytes]
     first: int
+    """Index of the first; negative counts from the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a read goes on: LRANGE indices, both inclusive, negative ones from the end."""
+    """Position of a paged read: LRANGE indices, both inclusive, negative ones from the end."""
 
     start: int = 0
     stop: int = -1
     expected: bytes | None = None
-    """The element at `start` when the page before was read."""
+    """The element at `start` when the previous page was read."""
 
     @classmethod
     def of_slice(cls, start: int | None, stop: int | None) -> Cursor | None:
-        """The cursor of `history[start:stop]`; None if that is empty whatever the list holds."""
+        """Return the cursor of `history[start:stop]`; None if no list has such elements."""
         start, stop = index_or_none("start", start), index_or_none("stop", stop)
         if stop == 0:
             return None
-        first = 0 if start is None else max(-_FAR, min(start, _FAR))
-        last = -1 if stop is None else max(-_FAR, min(stop, _FAR)) - 1
+        first = 0 if start is None else max(-_MAX_INDEX, min(start, _MAX_INDEX))
+        last = -1 if stop is None else max(-_MAX_INDEX, min(stop, _MAX_INDEX)) - 1
         return None if (first < 0) == (last < 0) and first > last else cls(first, last)
 
     @property
     def is_one_page(self) -> bool:
-        """Whether the indices alone bound the reply to a page."""
-        return (self.start < 0) == (self.stop < 0) and self.stop - self.start < PAGE
+        """True if the indices alone limit the reply to a page."""
+        return (self.start < 0) == (self.stop < 0) and self.stop - self.start < ELEMENTS_PER_PAGE
 
     @property
-    def goes_forward(self) -> bool:
-        """Whether the read can go page by page without knowing the length."""
+    def is_independent_of_length(self) -> bool:
+        """True if the read can go page by page without knowing the length of the list."""
         return self.start >= 0 and (self.stop >= 0 or self.stop == -1)
 
 
-def _same(reply: Any) -> Any:
-    return reply
+def _identity(value: Any) -> Any:
+    return value
 
 
-def _ignore(_: Any) -> None:
+def _discard(_: Any) -> None:
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryOps:
-    """What can be asked of one session."""
+    """Operations on one session, with its settings."""
 
     session_id: str
     key: bytes
     ttl_ms: int = 0
-    """Time to live in milliseconds, 0 for none."""
+    """Milliseconds, 0 for no expiry."""
     max_messages: int = 0
+    """0 for no limit."""
     refresh_ttl_on_read: bool = False
-    skip_corrupt: bool | None = None
-    """What `on_corrupt` asks for; None where there is no such setting."""
+    on_corrupt: OnCorrupt = OnCorrupt.RAISE_ALWAYS
     replicas_ack: int = 0
     replicas_ack_timeout_ms: int = 0
     compress_min_bytes: int = 0
-    """From how many bytes on elements are compressed, 0 for none."""
+    """Size from which elements are compressed, 0 for never."""
 
     def append(self, batch: Batch) -> Flow[int] | Op[int]:
-        """Append a batch once; the answer is how many messages there are then."""
-        settings = (self.ttl_ms, self.max_messages, batch.known)
+        """Append a batch once, and return how many messages the session then has."""
+        settings = (self.ttl_ms, self.max_messages, batch.known_length)
         append = _APPEND.op([self.key], (*settings, *batch.elements), int)
-        return self._acknowledged(append) if self.replicas_ack else append
+        return self._append_and_wait(append) if self.replicas_ack else append
 
-    def _acknowledged(self, append: Op[int]) -> Flow[int]:
-        # WAIT asks about the writes of its own connection, so it travels with the append.
+    def _append_and_wait(self, append: Op[int]) -> Flow[int]:
+        # WAIT counts the replicas that have the writes of its own connection, so both commands
+        # travel in one pipeline.
         wait = Op(("WAIT", self.replicas_ack, self.replicas_ack_timeout_ms), int)
         try:
             length, acknowledged = yield append, wait
@@ -128,72 +140,77 @@ class HistoryOps:
         return int(length)
 
     def count(self) -> Op[int]:
-        """How many messages there are."""
+        """Return the number of messages."""
         return Op(("LLEN", self.key), int)
 
     def clear(self) -> Op[None]:
         """Remove the session."""
-        return _CLEAR.op([self.key], (), _ignore)
+        return _CLEAR.op([self.key], (), _discard)
 
     def truncate(self, length: int) -> Op[None]:
-        """Keep the first `length` messages."""
+        """Keep the first `length` messages and remove the rest."""
         if length == 0:
             return self.clear()
-        return Op(("LTRIM", self.key, 0, min(length, _FAR) - 1), _ignore)
+        return Op(("LTRIM", self.key, 0, min(length, _MAX_INDEX) - 1), _discard)
 
-    def at(self, index: int) -> Flow[BaseMessage]:
-        """The message at an index."""
-        found = None
-        if -_FAR < index < _FAR:
-            found = yield from ask(self._read("LINDEX", index))
-        if found is None:
+    def message_at(self, index: int) -> Flow[BaseMessage]:
+        """Return the message at an index."""
+        element = None
+        if -_MAX_INDEX < index < _MAX_INDEX:
+            element = yield from ask(self._read_op("LINDEX", index))
+        if element is None:
             raise MessageIndexError(self.session_id, index)
-        # Nothing is skipped where one message is asked for.
-        strict = replace(self, skip_corrupt=None)
-        return next(strict.decode_page(Page([found], index)))[0]
+        # The only message asked for cannot be skipped.
+        strict = replace(self, on_corrupt=OnCorrupt.RAISE_ALWAYS)
+        return next(strict.decode_page(Page([element], index)))[0]
 
-    def slice(self, start: int | None, stop: int | None) -> Flow[list[BaseMessage]]:
-        """The messages of `history[start:stop]`."""
-        return self._read_all(start, stop, _MESSAGE)
+    def get_messages(self, start: int | None, stop: int | None) -> Flow[list[BaseMessage]]:
+        """Return the messages of `history[start:stop]`."""
+        return self._read_slice(start, stop, _message_of)
 
-    def rows(self, start: int | None, stop: int | None) -> Flow[list[EntryTuple]]:
-        """What `history[start:stop]` holds, with ids and times."""
-        return self._read_all(start, stop, _same)
+    def entries(self, start: int | None, stop: int | None) -> Flow[list[EntryTuple]]:
+        """Return the entries of `history[start:stop]`: messages with their ids and times."""
+        return self._read_slice(start, stop, _identity)
 
-    def _read_all(
-        self, start: int | None, stop: int | None, pick: Callable[[EntryTuple], T]
+    def _read_slice(
+        self, start: int | None, stop: int | None, select: Callable[[EntryTuple], T]
     ) -> Flow[list[T]]:
-        """What `pick` takes of each row: what is not kept makes no work for the collector."""
+        """Return what `select` takes from each entry of a slice.
+
+        What it leaves is freed at once, and makes no work for the garbage collector.
+        """
         cursor = Cursor.of_slice(start, stop)
-        picked: list[T] = []
+        selected: list[T] = []
         while cursor is not None:
             page, cursor = yield from self.page(cursor)
-            picked.extend(map(pick, self.decode_page(page)))
-        return picked
+            selected.extend(map(select, self.decode_page(page)))
+        return selected
 
     def page(self, cursor: Cursor) -> Flow[tuple[Page, Cursor | None]]:
-        """One page of raw elements, and where the next one begins, if there is one."""
+        """Return a page of elements, and the cursor of the next page, None at the end."""
         start, stop = cursor.start, cursor.stop
-        if not (cursor.is_one_page or cursor.goes_forward):
-            # A reply is never unbounded, and these indices do not say how long it would be.
+        if not (cursor.is_one_page or cursor.is_independent_of_length):
+            # The reply must not be unbounded, and these indices do not say how long it would be.
             length = yield from ask(self.count())
             start = start if start >= 0 else max(0, start + length)
             stop = min(stop if stop >= 0 else stop + length, length - 1)
             if start > stop:
                 return Page([], start), None
-        end = min(start + PAGE, stop) if (start < 0) == (stop < 0) else start + PAGE
-        got = yield from ask(self._read("LRANGE", start, end))
-        if cursor.expected is not None and (not got or got[0] != cursor.expected):
-            moved = start - (yield from self._find(cursor.expected, start))
-            stop = stop - moved if stop >= 0 else stop
-            return (yield from self.page(Cursor(start - moved, stop, cursor.expected)))
-        first = start if start >= 0 else stop + 1 - len(got)
-        if len(got) <= PAGE:
-            return Page(got, first), None
-        return Page(got[:PAGE], first), Cursor(start + PAGE, stop, got[PAGE])
+        limit = start + ELEMENTS_PER_PAGE
+        end = min(limit, stop) if (start < 0) == (stop < 0) else limit
+        elements = yield from ask(self._read_op("LRANGE", start, end))
+        if cursor.expected is not None and (not elements or elements[0] != cursor.expected):
+            shift = start - (yield from self._find_shifted(cursor.expected, start))
+            stop = stop - shift if stop >= 0 else stop
+            return (yield from self.page(Cursor(start - shift, stop, cursor.expected)))
+        first = start if start >= 0 else stop + 1 - len(elements)
+        if len(elements) <= ELEMENTS_PER_PAGE:
+            return Page(elements, first), None
+        *elements, expected = elements
+        return Page(elements, first), Cursor(limit, stop, expected)
 
     def elements(self, start: int = 0) -> Flow[list[bytes]]:
-        """The raw elements from an index on."""
+        """Return the elements from index `start` to the end."""
         elements: list[bytes] = []
         cursor: Cursor | None = Cursor(start)
         while cursor is not None:
@@ -201,31 +218,31 @@ class HistoryOps:
             elements += page.elements
         return elements
 
-    def newest(self, most: int) -> Flow[Page]:
-        """The last `most` elements and where they are: one round trip, which renews nothing."""
-        read = Op(("LRANGE", self.key, -most, -1), list[bytes])
+    def newest(self, limit: int) -> Flow[Page]:
+        """Return the last `limit` elements, in one round trip that does not renew the expiry."""
+        read = Op(("LRANGE", self.key, -limit, -1), list[bytes])
         length, elements = yield self.count(), read
         return Page(elements, length - len(elements))
 
-    def _find(self, element: bytes, before: int) -> Flow[int]:
-        """The index below `before` that an element has moved to, since trims cut the front."""
+    def _find_shifted(self, element: bytes, before: int) -> Flow[int]:
+        """Return the lower index to which trims at the front have shifted an element."""
         while before > 0:
-            first = max(0, before - PAGE)
-            got = yield from ask(Op(("LRANGE", self.key, first, before - 1), list[bytes]))
-            for offset in range(len(got) - 1, -1, -1):
-                if got[offset] == element:
+            first = max(0, before - ELEMENTS_PER_PAGE)
+            elements = yield from ask(Op(("LRANGE", self.key, first, before - 1), list[bytes]))
+            for offset in range(len(elements) - 1, -1, -1):
+                if elements[offset] == element:
                     return first + offset
             before = first
         raise HistoryChangedError(self.session_id)
 
-    def _read(self, command: str, *arguments: int) -> Op[Any]:
-        """A reading command, which renews the time to live where that was asked for."""
+    def _read_op(self, command: str, *arguments: int) -> Op[Any]:
+        """Return a read command, which also renews the expiry if that is set."""
         if self.refresh_ttl_on_read and self.ttl_ms:
-            return _REFRESH.op([self.key], (self.ttl_ms, command, *arguments), _same)
-        return Op((command, self.key, *arguments), _same)
+            return _REFRESH.op([self.key], (self.ttl_ms, command, *arguments), _identity)
+        return Op((command, self.key, *arguments), _identity)
 
-    def copy_to(self, target: HistoryOps, length: int | None) -> Flow[None]:
-        """Copy the first `length` entries, as they are, to a session that must not exist."""
+    def copy(self, target: HistoryOps, length: int | None) -> Flow[None]:
+        """Copy the first `length` elements, unchanged, to a session that must not exist."""
         if (yield from ask(Op(("EXISTS", target.key), int))):
             raise SessionExistsError(target.session_id)
         cursor = Cursor.of_slice(None, length)
@@ -239,13 +256,13 @@ class HistoryOps:
                 copied += len(page.elements)
 
     def decode_page(self, page: Page) -> Iterator[EntryTuple]:
-        """The rows of a page, one by one; what is corrupt raises, or is skipped with a warning."""
+        """Yield the entries of a page; treat corrupt elements as `on_corrupt` says."""
         for index, element in enumerate(page.elements, page.first):
             try:
                 yield decode(element)
             except UndecodableError as error:
-                may_skip = self.skip_corrupt is False
+                may_skip = self.on_corrupt is OnCorrupt.RAISE
                 corrupt = CorruptEntryError(self.session_id, index, str(error), may_skip=may_skip)
-                if not self.skip_corrupt:
+                if self.on_corrupt is not OnCorrupt.SKIP:
                     raise corrupt from error
                 _logger.warning("skipped a corrupt entry: %s", corrupt)

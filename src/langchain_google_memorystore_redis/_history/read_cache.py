@@ -1,10 +1,10 @@
-"""Reading on from what was read before.
+"""Cache of sessions that were read, so that a later read moves and decodes new messages only.
 
-Strategy: elements never change, and a list only grows at its end and is cut at either end. So if
-the newest elements that a reader holds are still in the list, one next to the other, then all
-that it holds is still what precedes them, less what was cut off at the front. A read therefore
-asks for these few and for what follows. Anything else (cleared, truncated, expired, restored
-from an older state) fails that proof, and the session is read from its beginning.
+Strategy: elements never change, and a list grows only at its end and is cut only at its ends. So if
+the newest elements in the cache are still in the list, next to each other, all older messages in
+the cache still precede them, less those cut from the front. A read asks for these elements and for
+what follows; if they are not there (the session was cleared, truncated, restored from an older
+state, or has expired), it reads the whole session.
 """
 
 from __future__ import annotations
@@ -16,118 +16,131 @@ from dataclasses import dataclass
 from langchain_core.messages import BaseMessage
 
 from langchain_google_memorystore_redis._codec.decode import EntryTuple
-from langchain_google_memorystore_redis._history.copies import Frozen, freeze, thaw
+from langchain_google_memorystore_redis._history.copies import (
+    MessageSnapshot,
+    restore_messages,
+    take_snapshot,
+)
 from langchain_google_memorystore_redis._history.operations import HistoryOps, Page
 from langchain_google_memorystore_redis._redis.arguments import positive
 from langchain_google_memorystore_redis._redis.op import Flow
 
 _PROOF_BYTES = 4096
-_PROOF_ELEMENTS = 4
-"""The least of elements that a read compares. The newest alone prove little: a server may have lost
-its newest writes, or a batch been repeated after a cut, with others before it now."""
+_MIN_PROOF_ELEMENTS = 4
+"""The newest element alone proves little: a server may have lost its newest writes, or a batch may
+have been repeated after a cut, so that other elements precede it now."""
 
-_MOST_CUT = 32
-"""Messages that `max_messages` may have dropped between two reads, for the second to be short."""
+_MAX_DROPPED = 32
+"""Messages that `max_messages` may drop between two reads without the second reading all."""
 
-_OVERHEAD = 500
-"""Bytes of Python's own objects a session."""
+_OVERHEAD_BYTES = 500
+"""Size of Python's own objects for a session."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What one read found: the first messages of a session."""
+class CachedSession:
+    """The first messages of a session, and the proof that they are still there."""
 
-    chunks: tuple[Frozen, ...] = ()
-    """Messages in a row each."""
+    chunks: tuple[MessageSnapshot, ...] = ()
     skip: int = 0
-    """How many messages at the front of the chunks the session has dropped."""
+    """Messages at the front of the chunks that the session has dropped."""
     proof: tuple[bytes, ...] = ()
-    """The newest elements; the last was written with an id, so there is only one like it."""
+    """The newest elements. The last has an id, so no other element is equal to it."""
 
     @property
     def count(self) -> int:
-        """How many messages are held."""
+        """Number of messages."""
         return sum(chunk.count for chunk in self.chunks) - self.skip
 
     @property
     def size(self) -> int:
         """Bytes."""
-        return sum(chunk.size for chunk in self.chunks) + sum(map(len, self.proof)) + _OVERHEAD
+        proof_bytes = sum(map(len, self.proof))
+        return sum(chunk.size for chunk in self.chunks) + proof_bytes + _OVERHEAD_BYTES
 
     def messages(self) -> list[BaseMessage]:
-        """Copies of what is held."""
+        """Return copies of the messages."""
         copies: list[BaseMessage] = []
         for chunk in self.chunks:
-            copies += thaw(chunk)
+            copies += restore_messages(chunk)
         del copies[: self.skip]
         return copies
 
-    def less(self, dropped: int) -> Held:
-        """Without the first `dropped`."""
-        chunks, skip = self.chunks, self.skip + dropped
+    def without_oldest(self, count: int) -> CachedSession:
+        """Return the session without its first `count` messages."""
+        chunks, skip = self.chunks, self.skip + count
         while chunks and chunks[0].count <= skip:
             skip -= chunks[0].count
             chunks = chunks[1:]
-        return Held(chunks, skip, self.proof)
+        return CachedSession(chunks, skip, self.proof)
 
-    def more(self, elements: Sequence[bytes], rows: Sequence[EntryTuple]) -> Held | None:
-        """With what follows, up to the last that was written with an id; None if nothing is."""
-        known = next((n for n in range(len(rows), 0, -1) if rows[n - 1][1] is not None), 0)
-        if not known:
+    def with_newer(
+        self, elements: Sequence[bytes], entries: Sequence[EntryTuple]
+    ) -> CachedSession | None:
+        """Return the session with newer messages, up to the last that has an id.
+
+        None if no message has one, or if the messages cannot be copied.
+        """
+        count = next((n for n in range(len(entries), 0, -1) if entries[n - 1][1] is not None), 0)
+        if not count:
             return self if self.chunks else None
         chunks, skip = list(self.chunks), self.skip
-        messages = [row[0] for row in rows[:known]]
-        # Small chunks are joined, so that there are few of them however often a little is added.
+        messages = [entry[0] for entry in entries[:count]]
+        # Small chunks are joined, so that many small additions leave few chunks.
         while chunks and chunks[-1].count <= 2 * len(messages):
-            messages = thaw(chunks.pop()) + messages
+            messages = restore_messages(chunks.pop()) + messages
         if skip and not chunks:
             messages, skip = messages[skip:], 0
-        frozen = freeze(messages)
-        if frozen is None:
+        chunk = take_snapshot(messages)
+        if chunk is None:
             return None
-        chunks.append(frozen)
-        return Held(tuple(chunks), skip, _newest((*self.proof, *elements[:known])))
+        proof = _proof_from((*self.proof, *elements[:count]))
+        return CachedSession((*chunks, chunk), skip, proof)
 
-    def end_in(self, elements: Sequence[bytes], first: int) -> int | None:
-        """Behind which of these elements, the first at index `first`, the proof ends."""
+    def find_proof_end(self, elements: Sequence[bytes], first: int) -> int | None:
+        """Return the offset at which the proof ends in elements that begin at index `first`.
+
+        None if it is not there, so that the cached messages may not be there either.
+        """
         for end in range(len(elements), 0, -1):
             if elements[end - 1] == self.proof[-1]:
                 found = tuple(elements[max(0, end - len(self.proof)) : end])
-                whole = len(found) == len(self.proof) or first == 0
-                good = whole and found == self.proof[-len(found) :] and first + end <= self.count
-                return end if good else None
+                # The session may have dropped the front of the proof.
+                is_complete = len(found) == len(self.proof) or first == 0
+                is_equal = is_complete and found == self.proof[-len(found) :]
+                return end if is_equal and first + end <= self.count else None
         return None
 
 
-def _newest(elements: Sequence[bytes]) -> tuple[bytes, ...]:
-    """The last elements, as many as make a proof."""
+def _proof_from(elements: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Return as many of the last elements as a proof needs."""
     start, size = len(elements) - 1, len(elements[-1])
-    least = max(0, len(elements) - _PROOF_ELEMENTS)
-    while start > least or (start and size + len(elements[start - 1]) <= _PROOF_BYTES):
+    max_start = max(0, len(elements) - _MIN_PROOF_ELEMENTS)
+    while start > max_start or (start and size + len(elements[start - 1]) <= _PROOF_BYTES):
         start -= 1
         size += len(elements[start])
     return tuple(elements[start:])
 
 
 class ReadCache:
-    """Remembers sessions that were read, so that reading on moves and decodes what is new.
+    """Cache of sessions, with which reading all messages again moves and decodes new ones only.
 
     Args:
-        max_bytes: how much it may hold; over that, the sessions read longest ago are forgotten.
-            A message takes about 1.7 times what it takes in the server.
+        max_bytes: limit of its size; the sessions read longest ago are evicted first. A message
+            takes about 1.7 times what it takes in the server.
 
-    Give one to the histories of a process, or to a single history that is read again and again:
-    `messages` then asks the server for what follows the messages remembered, in the same one
-    round trip, and gives copies: each caller may change its own. What is not in the session any
-    more is not given: each read compares the newest elements remembered, four at the least, with
-    the server's.
-    Safe to share between threads, tasks, clients and clusters, best between those of one server.
+    Share one between the histories of a process, or give one to a single history that is read again
+    and again. `messages` then asks the server only for what follows the cached messages, in the
+    same one round trip. Each caller gets copies and may change them. Messages that are no longer in
+    the session are never returned: each read compares the newest cached elements, at least four,
+    with the server's. Safe to share between threads, tasks, clients and clusters; sessions of
+    two servers under one key replace each other.
 
-    Do not use one where a process reads a session once, or only its last few messages. What was
-    read stays in the process's memory until it is forgotten, also after another process has
+    Do not use one in a process that reads a session once, or only its last few messages. Cached
+    messages stay in the process's memory until they are evicted, even if another process has
     cleared the session.
 
-    Example:
+    Examples:
         >>> from langchain_google_memorystore_redis import MemorystoreChatMessageHistory, ReadCache
         >>> cache = ReadCache(max_bytes=64 * 1024 * 1024)
         >>> history = MemorystoreChatMessageHistory(client, "docs:cached", cache=cache)
@@ -143,26 +156,26 @@ class ReadCache:
         self._max_bytes = positive("max_bytes", max_bytes)
         self._lock = threading.Lock()
         # In the order of their last use.
-        self._held: dict[bytes, Held] = {}
+        self._sessions: dict[bytes, CachedSession] = {}
         self._bytes = 0
 
     @property
     def bytes_held(self) -> int:
-        """How much it holds now; no round trip."""
+        """Size of all cached sessions in bytes; no round trip."""
         return self._bytes
 
     def __len__(self) -> int:
-        """How many sessions it holds."""
-        return len(self._held)
+        """Return the number of cached sessions."""
+        return len(self._sessions)
 
     def __bool__(self) -> bool:
-        """Always true: an empty cache is one all the same."""
+        """Return True: an empty cache is a cache too."""
         return True
 
     def forget(self, key: str) -> None:
-        """Forget the session of this key, which `history.key` tells; its own `clear` does so.
+        """Forget the session under `key` (`history.key`), as `history.clear` does by itself.
 
-        Example:
+        Examples:
             >>> from langchain_google_memorystore_redis import ReadCache
             >>> ReadCache().forget(history.key)
         """
@@ -171,7 +184,7 @@ class ReadCache:
     def clear(self) -> None:
         """Forget all sessions.
 
-        Example:
+        Examples:
             >>> from langchain_google_memorystore_redis import ReadCache
             >>> cache = ReadCache()
             >>> cache.clear()
@@ -179,45 +192,46 @@ class ReadCache:
             (0, 0)
         """
         with self._lock:
-            self._held.clear()
+            self._sessions.clear()
             self._bytes = 0
 
-    def _get(self, key: bytes) -> Held | None:
+    def _get(self, key: bytes) -> CachedSession | None:
         with self._lock:
-            held = self._held.pop(key, None)
-            if held is not None:
-                self._held[key] = held
-            return held
+            session = self._sessions.pop(key, None)
+            if session is not None:
+                self._sessions[key] = session
+            return session
 
-    def _put(self, key: bytes, held: Held | None) -> None:
+    def _put(self, key: bytes, session: CachedSession | None) -> None:
         with self._lock:
-            before = self._held.pop(key, None)
-            self._bytes -= before.size if before else 0
-            if held is None or held.size > self._max_bytes:
+            replaced = self._sessions.pop(key, None)
+            self._bytes -= replaced.size if replaced else 0
+            if session is None or session.size > self._max_bytes:
                 return
-            self._held[key] = held
-            self._bytes += held.size
+            self._sessions[key] = session
+            self._bytes += session.size
             while self._bytes > self._max_bytes:
-                self._bytes -= self._held.pop(next(iter(self._held))).size
+                self._bytes -= self._sessions.pop(next(iter(self._sessions))).size
 
 
-def read_on(ops: HistoryOps, cache: ReadCache) -> Flow[list[BaseMessage]]:
-    """All messages of a session; what the cache holds of them is not asked for again."""
-    held = cache._get(ops.key)
+def read_with_cache(ops: HistoryOps, cache: ReadCache) -> Flow[list[BaseMessage]]:
+    """Return all messages of a session, asking the server for those that are not cached."""
+    session = cache._get(ops.key)
     start = 0
-    if held is not None:
-        start = max(0, held.count - len(held.proof) - (_MOST_CUT if ops.max_messages else 0))
+    if session is not None:
+        dropped = _MAX_DROPPED if ops.max_messages else 0
+        start = max(0, session.count - len(session.proof) - dropped)
     elements = yield from ops.elements(start)
-    end = held.end_in(elements, start) if held else None
-    if held is not None and end is not None:
-        held = held.less(held.count - start - end)
+    end = session.find_proof_end(elements, start) if session else None
+    if session is not None and end is not None:
+        session = session.without_oldest(session.count - start - end)
         elements, start = elements[end:], start + end
     else:
         elements = (yield from ops.elements()) if start else elements
-        held, start = Held(), 0
-    rows = list(ops.decode_page(Page(elements, start)))
-    whole = held.messages()
-    whole += [row[0] for row in rows]
-    if len(rows) == len(elements):  # nothing was skipped, so rows are where their elements are
-        cache._put(ops.key, held.more(elements, rows))
-    return whole
+        session, start = CachedSession(), 0
+    entries = list(ops.decode_page(Page(elements, start)))
+    messages = session.messages()
+    messages += [entry[0] for entry in entries]
+    if len(entries) == len(elements):  # none was skipped, so entries and elements correspond
+        cache._put(ops.key, session.with_newer(elements, entries))
+    return messages

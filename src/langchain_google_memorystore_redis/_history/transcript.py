@@ -1,9 +1,9 @@
-"""Messages as people read them: in a terminal, in a notebook.
+"""Transcripts of sessions for people, in terminals and notebooks.
 
-Strategy: a message becomes a `Turn`, plain text in parts, and a `Transcript` of turns is written
-as HTML or for rich. What a message holds is text wherever it is shown: HTML is escaped, and
-control characters, which could move a terminal's cursor or change its title, are made visible.
-Nothing here does I/O; rich is imported by whoever has it already.
+Strategy: a message becomes a `Turn`, plain text in parts, and a `Transcript` of turns is written as
+HTML or for rich. The text of a message is only ever shown as text: HTML is escaped, and control
+characters, which could move a terminal's cursor or change its title, are made visible. No I/O; rich
+is imported by callers that have it.
 """
 
 from __future__ import annotations
@@ -33,47 +33,48 @@ _KINDS: tuple[tuple[type[BaseMessage], str], ...] = (
     (SystemMessage, "system"),
 )
 COLOURS = {"user": "green", "assistant": "magenta", "tool": "yellow", "system": "cyan"}
-"""By kind of speaker, as rich and HTML call them."""
+"""By kind of turn, in names that rich and HTML share."""
 
 _CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
 _CONTROLS |= {0x7F: 0x2421} | dict.fromkeys((*range(0x80, 0xA0), *range(0x202A, 0x202F)), 0xFFFD)
-_CONTROLS |= dict.fromkeys(range(0x2066, 0x206A), 0xFFFD)  # these turn the direction of text
+_CONTROLS |= dict.fromkeys(range(0x2066, 0x206A), 0xFFFD)  # these change the direction of text
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one message says."""
+    """Message of a transcript, as plain text in parts."""
 
-    who: str
+    speaker: str
     kind: str
     """"user", "assistant", "tool", "system", or "other"."""
     text: str
     calls: tuple[str, ...] = ()
-    """Tools called, as `weather(city="Zurich")`."""
-    at: datetime | None = None
+    """Tool calls, such as `weather(city="Zurich")`."""
+    written_at: datetime | None = None
 
     @classmethod
-    def of(cls, message: BaseMessage, at: datetime | None = None) -> Turn:
-        """What `message`, written `at`, says."""
+    def of(cls, message: BaseMessage, written_at: datetime | None = None) -> Turn:
+        """Create the turn of a message."""
         kind = next((kind for base, kind in _KINDS if isinstance(message, base)), "other")
-        who = message.role if isinstance(message, ChatMessage) else kind
+        speaker = message.role if isinstance(message, ChatMessage) else kind
         if kind == "other" and not isinstance(message, ChatMessage):
-            who = message.type
+            speaker = message.type
         elif kind == "tool" and message.name:
-            who = message.name
+            speaker = message.name
         text = _text(message.content)
         if isinstance(message, ToolMessage) and message.status == "error":
             text = f"failed: {text}"
-        return cls(visible(who), kind, visible(text), tuple(map(visible, _calls(message))), at)
+        calls = tuple(map(visible, _calls(message)))
+        return cls(visible(speaker), kind, visible(text), calls, written_at)
 
     @classmethod
     def unreadable(cls, problem: str) -> Turn:
-        """Stands where an element is no message."""
+        """Create the turn of an element that is no message."""
         return cls("unreadable", "other", visible(problem))
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The text, marked where it comes from a tool, and a line for each call."""
+        """The text, marked if it is a tool's result, and a line for each tool call."""
         text = f"← {self.text}" if self.kind == "tool" else self.text
         calls = tuple(f"→ {call}" for call in self.calls)
         return (text, *calls) if text or not calls else calls
@@ -86,13 +87,13 @@ class Transcript:
     title: str
     turns: tuple[Turn, ...] = ()
     earlier: int = 0
-    """How many messages come before them."""
+    """Number of messages before them."""
     problem: str | None = None
-    """Why there are none to show."""
+    """Reason why they could not be read."""
 
     @property
     def notes(self) -> str:
-        """What to say above the turns."""
+        """Line above the turns."""
         if self.problem is not None:
             return self.problem
         if not self.turns:
@@ -103,12 +104,12 @@ class Transcript:
 
 
 def visible(text: str) -> str:
-    """The text with its control characters, line ends and tabs aside, made visible."""
+    """Return the text with control characters made visible, except line ends and tabs."""
     return text.replace("\r\n", "\n").translate(_CONTROLS).encode(errors="replace").decode()
 
 
 def to_html(transcript: Transcript) -> str:
-    """A transcript for a notebook, light or dark."""
+    """Return a transcript as HTML for a notebook with a light or dark theme."""
     rows = "".join(map(_html_row, transcript.turns))
     return (
         '<div style="font-family:sans-serif;max-width:60em">'
@@ -119,8 +120,8 @@ def to_html(transcript: Transcript) -> str:
 
 
 def to_rich(transcript: Transcript, markdown: bool = False) -> Any:
-    """A transcript for rich, with the assistant's text as Markdown if that is asked for."""
-    from rich.console import Group  # noqa: PLC0415  (an extra; whoever calls this has it)
+    """Return a transcript for rich; `markdown` renders the assistant's text as Markdown."""
+    from rich.console import Group  # noqa: PLC0415  (an extra; callers have it)
     from rich.text import Text  # noqa: PLC0415
 
     title = Text.assemble(
@@ -131,54 +132,55 @@ def to_rich(transcript: Transcript, markdown: bool = False) -> Any:
 
 
 def to_text(turn: Turn) -> str:
-    """One turn as plain lines: time in UTC, speaker, and what was said; tabs part them."""
-    time = f"{turn.at:%Y-%m-%dT%H:%M:%SZ}" if turn.at else "-"
-    said = "\n".join(turn.lines).replace("\n", "\n\t\t")
-    return f"{time}\t{turn.who}\t{said}"
+    """Return a turn as time in UTC, speaker and text, separated by tabs."""
+    time = f"{turn.written_at:%Y-%m-%dT%H:%M:%SZ}" if turn.written_at else "-"
+    text = "\n".join(turn.lines).replace("\n", "\n\t\t")
+    return f"{time}\t{turn.speaker}\t{text}"
 
 
 def rich_turn(turn: Turn, markdown: bool = False) -> Any:
-    """One turn for rich: time, speaker, and what was said in a column of its own."""
+    """Return a turn for rich: columns of time, speaker and text."""
     from rich.console import Group  # noqa: PLC0415
     from rich.markdown import Markdown  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     style = "dim" if turn.kind == "tool" else ""
-    said: list[Any] = [Text(line, style=style) for line in turn.lines]
+    lines: list[Any] = [Text(line, style=style) for line in turn.lines]
     if markdown and turn.kind == "assistant" and turn.text:
-        said[0] = Markdown(turn.text)
+        lines[0] = Markdown(turn.text)
     row = Table.grid(padding=(0, 1))
     row.add_column(width=8, no_wrap=True)
     row.add_column(width=10, no_wrap=True, justify="right", overflow="ellipsis")
     row.add_column(overflow="fold")
-    time = f"{turn.at.astimezone():%H:%M:%S}" if turn.at else ""
+    time = f"{turn.written_at.astimezone():%H:%M:%S}" if turn.written_at else ""
     colour = COLOURS.get(turn.kind, "red")
-    row.add_row(Text(time, style="dim"), Text(turn.who, style=f"bold {colour}"), Group(*said))
+    speaker = Text(turn.speaker, style=f"bold {colour}")
+    row.add_row(Text(time, style="dim"), speaker, Group(*lines))
     return row
 
 
 def _html_row(turn: Turn) -> str:
-    time = f"{turn.at:%Y-%m-%d %H:%M:%S} UTC" if turn.at else ""
+    time = f"{turn.written_at:%Y-%m-%d %H:%M:%S} UTC" if turn.written_at else ""
     colour = COLOURS.get(turn.kind, "red")
-    said = "\n".join(turn.lines)
+    speaker, text = escape(turn.speaker), escape("\n".join(turn.lines))
     cell = "vertical-align:top;text-align:left"
     return (
         f'<tr><td style="{cell};white-space:nowrap" title="{time}">'
-        f'<b style="border-left:4px solid {colour};padding-left:.5em">{escape(turn.who)}</b></td>'
-        f'<td style="{cell};white-space:pre-wrap">{escape(said)}</td></tr>'
+        f'<b style="border-left:4px solid {colour};padding-left:.5em">{speaker}</b></td>'
+        f'<td style="{cell};white-space:pre-wrap">{text}</td></tr>'
     )
 
 
 def _calls(message: BaseMessage) -> Iterator[str]:
     for call in getattr(message, "tool_calls", ()):
-        arguments = ", ".join(f"{name}={_short(value)}" for name, value in call["args"].items())
+        arguments = ", ".join(f"{name}={_json(value)}" for name, value in call["args"].items())
         yield f"{call['name']}({arguments})"
     for call in getattr(message, "invalid_tool_calls", ()):
         yield f"{call.get('name')}({call.get('args')}), which could not be parsed"
 
 
-def _short(value: object) -> str:
+def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 

@@ -12,7 +12,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 
-from langchain_google_memorystore_redis._history.operations import PAGE, Cursor, HistoryOps, Page
+from langchain_google_memorystore_redis._history.operations import (
+    ELEMENTS_PER_PAGE,
+    Cursor,
+    HistoryOps,
+    Page,
+)
 from langchain_google_memorystore_redis._redis.runners import BlockingRunner
 from langchain_google_memorystore_redis.errors import HistoryChangedError
 
@@ -30,7 +35,7 @@ def read_pages(
     if follow:
         last = _FOLLOW_LAST if last is None else last
         yield from _follow(runner, ops, last, lambda: time.sleep(POLL_INTERVAL))
-    elif last is not None and last <= PAGE:
+    elif last is not None and last <= ELEMENTS_PER_PAGE:
         yield runner.run(ops.newest(last)) if last else Page([], 0)
     else:
         cursor = Cursor.of_slice(None if last is None else -last, None)
@@ -45,7 +50,7 @@ def _follow(
     """Yield the last entries, then each page of new ones; None after a truncate or clear."""
     page = runner.run(ops.newest(last)) if last else Page([], runner.run(ops.count()))
     # Bounds the memory. After a truncate that leaves none of these, older entries show again.
-    shown_hashes = deque(map(hash, page.elements), PAGE)
+    shown_hashes = deque(map(hash, page.elements), ELEMENTS_PER_PAGE)
     yield page
     cursor = Cursor(page.first + len(page.elements))
     if page.elements:
@@ -58,7 +63,7 @@ def _follow(
             new = page.elements[cursor.expected is not None :]
         except HistoryChangedError:
             yield None
-            page = runner.run(ops.newest(PAGE))
+            page = runner.run(ops.newest(ELEMENTS_PER_PAGE))
             new = _after_last_shown(shown_hashes, page.elements)
         shown_hashes.extend(map(hash, new))
         if new:

@@ -100,7 +100,7 @@ def print_page(ops: HistoryOps, page: Page, as_json: bool, day: date | None = No
         if not console.is_terminal:
             print(to_text(turn), flush=True)  # noqa: T201
             continue
-        written = turn.at and turn.at.astimezone().date()
+        written = turn.written_at and turn.written_at.astimezone().date()
         if written and written != day:
             day = written
             console.print(Text(f"{day}", style="dim"))

@@ -1,5 +1,5 @@
--- Removes a session, and no key that is something else.
+-- Removes a session; a key of another type is refused and left alone.
 -- KEYS[1]  the session's list
--- Returns 1 if there was one, else 0.
-redis.call('LLEN', KEYS[1]) -- refuses a key of another type
+-- Returns 1 if the session existed, else 0.
+redis.call('LLEN', KEYS[1]) -- raises WRONGTYPE for a key of another type
 return redis.call('UNLINK', KEYS[1])
