@@ -55,7 +55,7 @@ class IdempotentAppends:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # The session recorded longest ago comes first.
+        # The session recorded longest ago comes first. An LRUCache would add 2 us to each append.
         self._lengths: dict[bytes, int] = {}
         # The batch that failed first comes first.
         self._unconfirmed: dict[_AppendId, _UnconfirmedBatch] = {}

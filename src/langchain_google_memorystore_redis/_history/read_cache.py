@@ -12,7 +12,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
+from cachetools import LRUCache
 from langchain_core.messages import BaseMessage
 
 from langchain_google_memorystore_redis._codec.decode import EntryTuple
@@ -153,16 +155,15 @@ class ReadCache:
     """
 
     def __init__(self, max_bytes: int = 64 * 1024 * 1024) -> None:
-        self._max_bytes = positive("max_bytes", max_bytes)
         self._lock = threading.Lock()
-        # In the order of their last use.
-        self._sessions: dict[bytes, CachedSession] = {}
-        self._bytes = 0
+        self._sessions: LRUCache[bytes, CachedSession] = LRUCache(
+            positive("max_bytes", max_bytes), getsizeof=attrgetter("size")
+        )
 
     @property
     def bytes_held(self) -> int:
         """Size of all cached sessions in bytes; no round trip."""
-        return self._bytes
+        return int(self._sessions.currsize)
 
     def __len__(self) -> int:
         """Return the number of cached sessions."""
@@ -193,25 +194,17 @@ class ReadCache:
         """
         with self._lock:
             self._sessions.clear()
-            self._bytes = 0
 
     def _get(self, key: bytes) -> CachedSession | None:
         with self._lock:
-            session = self._sessions.pop(key, None)
-            if session is not None:
-                self._sessions[key] = session
-            return session
+            return self._sessions.get(key)
 
     def _put(self, key: bytes, session: CachedSession | None) -> None:
         with self._lock:
-            replaced = self._sessions.pop(key, None)
-            self._bytes -= replaced.size if replaced else 0
-            if session is None or session.size > self._max_bytes:
-                return
-            self._sessions[key] = session
-            self._bytes += session.size
-            while self._bytes > self._max_bytes:
-                self._bytes -= self._sessions.pop(next(iter(self._sessions))).size
+            # Removed first, so that its bytes are free before others are evicted for the new value.
+            self._sessions.pop(key, None)
+            if session is not None and session.size <= self._sessions.maxsize:
+                self._sessions[key] = session
 
 
 def read_with_cache(ops: HistoryOps, cache: ReadCache) -> Flow[list[BaseMessage]]:
