@@ -1,8 +1,8 @@
-"""Which processor does whose work.
+"""Placement of processes on processors.
 
-Strategy: left alone, the scheduler puts client and server on one processor or on two, and changes
-its mind; a round trip then takes 65 or 120 us, which is more than what is compared. So the server
-and the slow link to it have the last processor, and everything that is started later the others.
+Strategy: the scheduler moves client and server between one processor and two, and a round trip
+then takes 65 or 120 us, a greater difference than the candidates have. So the server and the slow
+link to it get the last processor, and all that is started later the others.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def keep_apart(*servers: int) -> bool:
-    """Whether the processes of these ids now have a processor to themselves."""
-    if not hasattr(os, "sched_setaffinity"):  # Linux alone has it
+def separate(*servers: int) -> bool:
+    """Give the processes of these ids a processor of their own; False where that can't be done."""
+    if not hasattr(os, "sched_setaffinity"):  # Linux only
         return False
     processors = os.sched_getaffinity(0)
     if len(processors) < 2:
         return False
-    own = max(processors)
+    last = max(processors)
     for server in servers:
         for thread in Path(f"/proc/{server}/task").iterdir():
-            os.sched_setaffinity(int(thread.name), {own})
-    os.sched_setaffinity(0, processors - {own})
+            os.sched_setaffinity(int(thread.name), {last})
+    os.sched_setaffinity(0, processors - {last})
     return True
 
 
 @contextmanager
-def everywhere() -> Iterator[None]:
-    """Let this thread, and those it starts, use all processors meanwhile."""
+def all_processors() -> Iterator[None]:
+    """Let this thread, and those it starts, use all processors inside the block."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return

@@ -1,13 +1,12 @@
-"""The plots of docs/performance.md.
+"""Plots of docs/performance.md.
 
-Strategy: pure drawing from the results of a run; PNG for readers, SVG for those who zoom. The
-colours are Okabe and Ito's, which colour-blind people tell apart, and each contestant has a marker
-of its own besides. Log axes where figures span decades; a zero line everywhere else.
+Strategy: pure drawing from the results of a run, as PNG and as SVG. Axes are logarithmic where
+figures span decades, and begin at zero everywhere else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,31 +19,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-from benchmarks.contestants import CONTESTANTS
-from benchmarks.measurements import CONCURRENCIES, LENGTHS, LOOPBACK, SLOW
+from benchmarks.candidates import CANDIDATES, HISTORIES
+from benchmarks.measurements import (
+    CONCURRENCIES,
+    LENGTHS,
+    LOOPBACK,
+    SLOW,
+    concurrency_name,
+    turn_name,
+)
+from benchmarks.results import Results
 from benchmarks.tables import duration
 
-Results = dict[str, Any]
-_COLOURS = {
-    "floor": "#777777",
-    "ours": "#0072B2",
-    "cached": "#56B4E9",
-    "zstd": "#009E73",
-    "legacy": "#D55E00",
-    "community": "#E69F00",
-    "langchain-redis": "#CC79A7",
-    "agents": "#222222",
-}
-_MARKERS = {
-    "floor": "x",
-    "ours": "o",
-    "cached": "s",
-    "zstd": "h",
-    "legacy": "^",
-    "community": "v",
-    "langchain-redis": "D",
-    "agents": "P",
-}
 _STYLE: dict[Any, Any] = {
     "font.size": 10,
     "font.family": "DejaVu Sans",
@@ -74,16 +60,17 @@ def _quartiles(spread: dict[str, float], scale: float = 1.0) -> tuple[float, flo
 def _line(
     axes: Axes, name: str, points: Sequence[tuple[float, tuple[float, float, float]]]
 ) -> None:
-    """A contestant's medians, with the quartiles as a band."""
+    """Draw a candidate's medians, with the quartiles as a band."""
+    candidate = CANDIDATES[name]
     xs = [x for x, _ in points]
     lows, middles, highs = zip(*(figures for _, figures in points), strict=True)
     ours = name in ("ours", "cached")
     axes.plot(
-        xs, middles, color=_COLOURS[name], marker=_MARKERS[name], label=CONTESTANTS[name].label,
-        linewidth=2.6 if ours else 1.5, markersize=6, linestyle="--" if name == "floor" else "-",
+        xs, middles, color=candidate.colour, marker=candidate.marker, label=candidate.label,
+        linewidth=2.6 if ours else 1.5, markersize=6, linestyle="--" if name == "redis-py" else "-",
         zorder=3 if ours else 2,
     )  # fmt: skip
-    axes.fill_between(xs, lows, highs, color=_COLOURS[name], alpha=0.15, linewidth=0)
+    axes.fill_between(xs, lows, highs, color=candidate.colour, alpha=0.15, linewidth=0)
 
 
 def _log_axis(axis: Any, ticks: tuple[int, ...]) -> None:
@@ -98,13 +85,13 @@ def _milliseconds(axes: Axes) -> None:
 
 
 def turn(results: Results) -> Figure:
-    """Cost of a turn against the length of the history, over both links."""
+    """Draw the cost of a turn against the length of the history, over both links."""
     figure, both = plt.subplots(1, 2, figsize=(10, 4.6), sharey=True, layout="constrained")
     for axes, link in zip(both, (LOOPBACK, SLOW), strict=True):
-        for name in CONTESTANTS:
+        for name in HISTORIES:
             points = []
             for length in LENGTHS:
-                found = results["times"].get(f"turn at {length:,}, {link}", {}).get(name)
+                found = results["times"].get(turn_name(length, link), {}).get(name)
                 if found:
                     points.append((length, _quartiles(found["spread"], 1e-3)))
             if points:
@@ -121,20 +108,20 @@ def turn(results: Results) -> Figure:
 
 
 def reads(results: Results) -> Figure:
-    """Cold and warm reads, a bar a contestant."""
+    """Draw first and repeated reads, a bar a candidate."""
     shown = {"read 1,000": "Read 1,000 messages", "read 1,000 again": "Again, after one more turn"}
     figure, both = plt.subplots(1, 2, figsize=(10, 3.6), sharex=True, sharey=True,
                                 layout="constrained")  # fmt: skip
     for axes, (measurement, title) in zip(both, shown.items(), strict=True):
         found = results["times"][measurement]
-        names = [name for name in CONTESTANTS if name in found][::-1]
+        names = [name for name in HISTORIES if name in found][::-1]
         for row, name in enumerate(names):
             low, middle, high = _quartiles(found[name]["spread"], 1e-3)
-            axes.barh(row, middle, color=_COLOURS[name], height=0.66)
+            axes.barh(row, middle, color=CANDIDATES[name].colour, height=0.66)
             axes.plot([low, high], [row, row], color="black", linewidth=1.2)
             axes.annotate(f" {duration(middle * 1e3)}", (max(high, middle), row), va="center",
                           xytext=(3, 0), textcoords="offset points")  # fmt: skip
-        axes.set_yticks(range(len(names)), [CONTESTANTS[name].label for name in names])
+        axes.set_yticks(range(len(names)), [CANDIDATES[name].label for name in names])
         axes.set_title(title)
         axes.set_xlabel("milliseconds, median; line: quartiles")
         axes.grid(visible=False, axis="y")
@@ -144,9 +131,9 @@ def reads(results: Results) -> Figure:
 
 
 def memory(results: Results) -> Figure:
-    """Bytes a message as a share of release 0.3.0's, by transcript."""
-    found = results["memory"]
-    names = [n for n in CONTESTANTS if any(n in sizes for sizes in found.values())]
+    """Draw the bytes a message as a share of release 0.3.0's, by transcript."""
+    found = {name: sizes for name, sizes in results["memory"].items() if "legacy" in sizes}
+    names = [n for n in HISTORIES if any(n in sizes for sizes in found.values())]
     figure, axes = plt.subplots(figsize=(10, 4.2), layout="constrained")
     width = 0.86 / len(names)
     for offset, name in enumerate(names):
@@ -155,15 +142,16 @@ def memory(results: Results) -> Figure:
                 continue
             share = sizes[name]["bytes"] / sizes["legacy"]["bytes"]
             x = place + (offset - (len(names) - 1) / 2) * width
-            axes.bar(x, share, width * 0.92, color=_COLOURS[name],
-                     label=CONTESTANTS[name].label if place == 0 else None)  # fmt: skip
+            axes.bar(x, share, width * 0.92, color=CANDIDATES[name].colour,
+                     label=CANDIDATES[name].label if place == 0 else None)  # fmt: skip
             if name in ("ours", "zstd"):
                 axes.annotate(f"{share:.2f}", (x, share), ha="center", xytext=(-4, 3),
                               textcoords="offset points", fontsize=9, fontweight="bold",
-                              color=_COLOURS[name])  # fmt: skip
-    ticks = [f"{t}\n{sizes['legacy']['bytes']:,.0f} B" for t, sizes in found.items()]
+                              color=CANDIDATES[name].colour)  # fmt: skip
+    legacy = {name: sizes["legacy"] for name, sizes in found.items()}
+    ticks = [f"{n}\n{size['bytes'] / size['messages']:,.0f} B" for n, size in legacy.items()]
     axes.set_xticks(range(len(found)), ticks)
-    axes.axhline(1, color=_COLOURS["legacy"], linewidth=1, linestyle=":")
+    axes.axhline(1, color=CANDIDATES["legacy"].colour, linewidth=1, linestyle=":")
     axes.set_ylabel("memory in the server,\nas a share of release 0.3.0's")
     axes.set_title("Memory a message, by transcript; below each, what release 0.3.0 takes")
     axes.grid(visible=False, axis="x")
@@ -172,12 +160,12 @@ def memory(results: Results) -> Figure:
 
 
 def throughput(results: Results) -> Figure:
-    """Turns a second against how many tasks take them at once."""
+    """Draw turns a second against the number of turns taken at once."""
     figure, axes = plt.subplots(figsize=(7.4, 4.6), layout="constrained")
-    for name in CONTESTANTS:
+    for name in HISTORIES:
         points = []
         for concurrency in CONCURRENCIES:
-            found = results["times"].get(f"turns by {concurrency} at once", {}).get(name)
+            found = results["times"].get(concurrency_name(concurrency), {}).get(name)
             if found:
                 low, middle, high = _quartiles(found["spread"])
                 points.append((concurrency, (1e6 / high, 1e6 / middle, 1e6 / low)))
@@ -192,16 +180,13 @@ def throughput(results: Results) -> Figure:
     return figure
 
 
-def _figures(results: Results) -> Iterator[tuple[str, Figure]]:
-    for draw_one in (turn, reads, memory, throughput):
-        yield draw_one.__name__, draw_one(results)
-
-
 def draw(results: Results, folder: Path) -> None:
     """Write every plot, as PNG and as SVG."""
     folder.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(_STYLE):
-        for name, figure in _figures(results):
-            figure.savefig(folder / f"benchmark_{name}.png", dpi=160)
-            figure.savefig(folder / f"benchmark_{name}.svg", metadata={"Date": None})
+        for plot in (turn, reads, memory, throughput):
+            figure = plot(results)
+            path = folder / f"benchmark_{plot.__name__}"
+            figure.savefig(path.with_suffix(".png"), dpi=160)
+            figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
             plt.close(figure)

@@ -1,8 +1,7 @@
-"""From times to medians with their spread, and to ratios.
+"""Medians, their spread, and ratios.
 
-Strategy: pure. A round of a contestant is summed up by its median; two contestants are compared
-round by round, since both ran within the same second, and the median of those ratios is the
-figure. What slows the machine for a while moves both sides of a ratio.
+Strategy: pure. Two candidates are compared by the median of the ratios of their rounds, since a
+round of both runs within the same second and what slows the machine slows both.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from statistics import median, quantiles
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Five figures of many."""
+    """Five-number summary of figures."""
 
     count: int
     minimum: float
@@ -25,7 +24,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """The spread of one value or more."""
+        """Return the spread of one value or more."""
         if len(values) == 1:
             first = middle = third = float(values[0])
         else:
@@ -33,16 +32,16 @@ class Spread:
         return cls(len(values), min(values), first, middle, third, max(values))
 
     def as_dict(self) -> dict[str, float]:
-        """For JSON."""
+        """Return a dict for JSON."""
         return asdict(self)
 
 
 def round_medians(rounds: Sequence[Sequence[float]]) -> list[float]:
-    """One figure a round."""
+    """Return the median of each round."""
     return [median(times) for times in rounds]
 
 
 def ratios(numerators: Sequence[float], denominators: Sequence[float]) -> Spread:
-    """The spread of the ratios round by round."""
+    """Return the spread of the ratios round by round."""
     pairs = zip(numerators, denominators, strict=True)
-    return Spread.of([above / below for above, below in pairs])
+    return Spread.of([numerator / denominator for numerator, denominator in pairs])

@@ -1,5 +1,5 @@
-"""The part of a benchmark that runs in a contestant's own environment.
+"""Part of the benchmark that runs in a candidate's own environment.
 
-Strategy: standard library and that environment's packages only; nothing of this repository but
-this folder is imported here, not even the package under test in any special way.
+Strategy: it imports the standard library, this folder, `benchmarks.placement` and the candidate's
+packages, and nothing else of this repository.
 """

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.worker ours`: do what each line of standard input asks.
+"""`python -m benchmarks.worker langchain:Ours`: answer the requests of standard input.
 
-Strategy: JSON lines both ways, one answer a request: `{"ok": ...}` or `{"error": ...}`. Times are
-taken here, around the calls, so the pipe to the parent costs none of them. The process ends with
-its standard input, so it cannot outlive who started it.
+Strategy: one JSON line a request and an answer, `{"ok": ...}` or `{"error": ...}`. Times are taken
+here, around the calls, so the pipe to the parent is not part of them. The process ends with its
+standard input, so it cannot outlive its parent.
 """
 
 from __future__ import annotations
@@ -11,14 +11,24 @@ import asyncio
 import json
 import sys
 import warnings
+from importlib import import_module
 from typing import Any, TextIO
 
-from benchmarks.worker.adapters import NotBuiltYetError, adapter
+from benchmarks.worker.adapters.base import HistoryAdapter
+from benchmarks.worker.histories import HistoryOperations
 from benchmarks.worker.operations import Operations
-from benchmarks.worker.savers import SaverAdapter, Turns
+from benchmarks.worker.savers import SaverOperations
 
 
-async def _answer(operations: Operations | Turns, request: dict[str, Any]) -> dict[str, Any]:
+def make_operations(adapter_path: str) -> Operations[Any]:
+    """Return the operations of the candidate whose adapter is this module and class."""
+    module, name = adapter_path.split(":")
+    adapter = getattr(import_module(f"benchmarks.worker.adapters.{module}"), name)()
+    operations = HistoryOperations if isinstance(adapter, HistoryAdapter) else SaverOperations
+    return operations(adapter)
+
+
+async def _answer(operations: Operations[Any], request: dict[str, Any]) -> dict[str, Any]:
     verb = request.pop("verb")
     try:
         return {"ok": await getattr(operations, verb)(**request)}
@@ -26,24 +36,18 @@ async def _answer(operations: Operations | Turns, request: dict[str, Any]) -> di
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-async def serve(name: str, requests: TextIO, answers: TextIO) -> None:
-    """Answer until there are no more requests; the first line out says what runs here."""
-    try:
-        contestant = adapter(name)
-        hello: dict[str, Any] = {"ok": contestant.versions()}
-    except NotBuiltYetError as missing:
-        hello = {"not_built": str(missing)}
-    print(json.dumps(hello), file=answers, flush=True)
-    if "ok" in hello:
-        saver = contestant if isinstance(contestant, SaverAdapter) else None
-        operations = Turns(saver) if saver else Operations(contestant)
-        for line in requests:
-            print(json.dumps(await _answer(operations, json.loads(line))), file=answers, flush=True)
+async def serve(adapter_path: str, requests: TextIO, answers: TextIO) -> None:
+    """Say which versions are installed, then answer until there are no more requests."""
+    operations = make_operations(adapter_path)
+    print(json.dumps({"ok": operations.adapter.versions()}), file=answers, flush=True)
+    for line in requests:
+        answer = await _answer(operations, json.loads(line))
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    # Deprecations of what is compared are not the subject; LangChain resets any filter.
+    # Candidates' deprecation warnings do not matter here; LangChain resets any filter.
     warnings.showwarning = lambda *_, **__: None
-    # What a contestant prints must not get between the answers.
-    own_output, sys.stdout = sys.stdout, sys.stderr
-    asyncio.run(serve(sys.argv[1], sys.stdin, own_output))
+    # What a candidate prints must not get between the answers.
+    stdout, sys.stdout = sys.stdout, sys.stderr
+    asyncio.run(serve(sys.argv[1], sys.stdin, stdout))

@@ -1,4 +1,4 @@
-"""The benchmarks as a program: what they compute and show. No time is judged here."""
+"""Benchmarks as a program: their figures, tables and workers. No time is judged here."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 
 from benchmarks import page, tables
-from benchmarks.contestants import CONTESTANTS, ROOT, requirements
-from benchmarks.crew import Crew, Worker, WorkerError
-from benchmarks.measurements import MEASUREMENTS, MEMORY
-from benchmarks.run import _outermost
+from benchmarks import results as stored
+from benchmarks.candidates import CANDIDATES, REQUIREMENTS, ROOT, find_absent
+from benchmarks.checks import CHECKS, Check, evaluate
+from benchmarks.measurements import MEASUREMENTS, group, select
 from benchmarks.spread import Spread, ratios, round_medians
-from benchmarks.transcripts import NAMES, transcript, turn
-from benchmarks.verdicts import DEMANDS, MET, MISSED, OPEN, Demand, Figure, judge, verdicts
-from benchmarks.worker.adapters import ADAPTERS
+from benchmarks.transcripts import TRANSCRIPTS, make_transcript, make_turn
+from benchmarks.worker.histories import HistoryOperations, server_time
+from benchmarks.worker.savers import SaverOperations
+from benchmarks.workers import Worker, WorkerError
 from tests.plugins.servers import Servers
 
 PREFIX = "bench-test"
@@ -30,7 +31,7 @@ def spread(median: float) -> dict[str, Any]:
 
 
 def results(**times: dict[str, Any]) -> dict[str, Any]:
-    return {"times": times, "memory": {}, "absent": {"cached": "ReadCache: not built yet"}}
+    return {"times": times, "absent": {"langchain-redis": "needs RediSearch"}}
 
 
 # Statistics
@@ -42,31 +43,31 @@ def test_a_spread_has_the_quartiles_of_its_values() -> None:
     assert Spread.of([7]) == Spread(1, 7, 7, 7, 7, 7)
 
 
-def test_contestants_are_compared_round_by_round() -> None:
+def test_candidates_are_compared_round_by_round() -> None:
     # The second round met a machine ten times slower: the ratio of each round is 2 all the same.
     mine, theirs = round_medians([[1, 1, 9], [10, 10, 10]]), round_medians([[2, 2], [20, 20]])
     assert ratios(theirs, mine).median == 2
 
 
 def test_server_time_counts_what_runs_inside_a_script_or_transaction_once() -> None:
-    script = {"evalsha": (300, 6_000), "rpush": (300, 900), "pexpire": (300, 300)}
-    transaction = {"multi": (300, 300), "exec": (300, 2_700), "rpush": (300, 900)}
-    plain = {"rpush": (600, 900), "expire": (600, 600), "config|resetstat": (1, 50)}
-    assert [_outermost(each) for each in (script, transaction, plain)] == [20, 10, 5]
+    script = {"evalsha": 20, "rpush": 3, "pexpire": 1}
+    transaction = {"multi": 1, "exec": 9, "rpush": 3}
+    plain = {"rpush": 3, "expire": 2, "config|resetstat": 50}
+    assert [server_time(each) for each in (script, transaction, plain)] == [20, 10, 5]
 
 
 # Placement
 
 ASK_WHERE = """
 import json, os, subprocess, sys
-from benchmarks.placement import everywhere, keep_apart
+from benchmarks.placement import all_processors, separate
 
 server = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-apart = keep_apart(server.pid)
+separate_processor = separate(server.pid)
 where = lambda process: sorted(os.sched_getaffinity(process))
-with everywhere():
+with all_processors():
     meanwhile = where(0)
-print(json.dumps([apart, where(server.pid), where(0), meanwhile]))
+print(json.dumps([separate_processor, where(server.pid), where(0), meanwhile]))
 server.communicate()
 """
 
@@ -83,37 +84,45 @@ def test_servers_have_a_processor_to_themselves_where_there_are_two() -> None:
     assert set(processors) <= set(meanwhile)
 
 
-# Verdicts and tables
+# Checks and tables
 
 
-def test_a_demand_is_met_missed_or_open() -> None:
-    def demand(limit: float, *, at_least: bool) -> Demand:
-        return Demand("work", "times x", limit, "", lambda _: Figure(2.0), at_least)
-
-    outcomes = [
-        judge(demand(limit, at_least=at_least), {}).outcome
-        for limit, at_least in ((2, True), (3, True), (2, False), (1, False))
-    ]
-    assert outcomes == [MET, MISSED, MET, MISSED]
+TIMES = {"ours": spread(100), "redis-py": spread(50), "legacy": spread(250)}
 
 
-def test_a_ratio_is_printed_with_its_quartiles_and_what_was_required() -> None:
-    found = results(append={"ours": spread(100), "floor": spread(50), "legacy": spread(250)})
-    first, second = verdicts(found)[:2]
-    assert (first.demand.text, first.measured) == ("≤ 1.2 times the floor", "2 (2 to 2)")
-    assert (second.outcome, second.measured) == (MET, "2.5 (2.5 to 2.5)")
-    assert first.outcome == MISSED
+@pytest.mark.parametrize(
+    ("operator", "limit", "verdict"),
+    [("≥", 2, "met"), ("≥", 3, "missed"), ("≤", 2, "met"), ("≤", 1, "missed"), ("=", 2, "met"),
+     ("=", 1, "missed")],
+)  # fmt: skip
+def test_a_check_is_met_or_missed(operator: Any, limit: float, verdict: str) -> None:
+    check = Check("work", "round trips/append/ours", "", operator, limit, "round trips")
+    outcome = evaluate(check, {"absent": {}, "round trips": {"append": {"ours": 2}}})
+    assert outcome.verdict == verdict
 
 
-def test_what_is_not_built_or_not_measured_is_open_and_says_so() -> None:
-    reasons = {v.measured for v in verdicts(results()) if v.outcome == OPEN}
-    assert reasons == {"not measured in this run", "ReadCache: not built yet"}
-    assert len(verdicts(results())) == len(DEMANDS)
+def test_a_ratio_is_shown_with_its_quartiles_and_what_was_required() -> None:
+    rows = [row[1:] for row in tables.checks(results(append=TIMES)).rows]
+    assert rows[0] == ("≤ 1.2 times redis-py alone", "2 (2 to 2)", "**missed**")
+    assert rows[1] == ("≥ 2.2 times faster than 0.3.0", "2.5 (2.5 to 2.5)", "met")
+    assert rows[2] == ("≤ 1 round trip", "not measured in this run", "open")
 
 
-def test_a_missed_demand_stands_out_in_the_table() -> None:
-    found = results(append={"ours": spread(100), "floor": spread(50), "legacy": spread(250)})
-    assert [row[-1] for row in tables.demands(found).rows][:3] == ["**missed**", "met", "open"]
+def test_what_was_not_measured_is_open_and_says_why() -> None:
+    found = results(**{"read 1,000": {"ours": spread(100)}})
+    outcomes = [evaluate(check, found) for check in CHECKS]
+    assert {outcome.verdict for outcome in outcomes} == {"open"}
+    reasons = {outcome.reason for outcome in outcomes}
+    assert reasons == {"not measured in this run", "needs RediSearch"}
+
+
+def test_every_check_names_figures_that_a_full_run_has() -> None:
+    measured = {
+        f"{each.section}/{each.name}/{name}" for each in MEASUREMENTS for name in each.candidates
+    }
+    for check in CHECKS:
+        for path in filter(None, (check.candidate, check.baseline)):
+            assert "/".join(path.split("/")[:3]) in measured
 
 
 @pytest.mark.parametrize(
@@ -132,22 +141,22 @@ def test_a_table_becomes_markdown() -> None:
 
 def test_tables_are_written_between_their_marks_and_nothing_else_changes() -> None:
     marks = "".join(f"<!-- table: {n} -->\noutdated\n<!-- end -->\nprose\n" for n in tables.TABLES)
-    found = page.stored_results()
-    written = page.with_tables(f"# Title\n{marks}", found)
+    found = stored.load()
+    written = page.insert_tables(f"# Title\n{marks}", found)
     assert written.count("prose") == len(tables.TABLES)
     assert "outdated" not in written
-    assert page.with_tables(written, found) == written
+    assert page.insert_tables(written, found) == written
     with pytest.raises(ValueError, match="no place for the table"):
-        page.with_tables("# Title\n", found)
+        page.insert_tables("# Title\n", found)
 
 
 def test_the_page_shows_the_results_that_are_stored() -> None:
-    text = page.PAGE.read_text(encoding="utf-8")
-    assert page.with_tables(text, page.stored_results()) == text
+    text = page.PATH.read_text(encoding="utf-8")
+    assert page.insert_tables(text, stored.load()) == text
 
 
 def test_every_plot_of_the_page_is_there_as_png_and_svg() -> None:
-    text = page.PAGE.read_text(encoding="utf-8")
+    text = page.PATH.read_text(encoding="utf-8")
     plots = sorted(path.name for path in page.IMAGES.glob("benchmark_*"))
     assert len(plots) == 8
     for name in plots:
@@ -157,20 +166,31 @@ def test_every_plot_of_the_page_is_there_as_png_and_svg() -> None:
 # What is measured
 
 
-def test_transcripts_are_the_same_every_time_and_begin_alike() -> None:
-    for name in NAMES:
-        assert transcript(name, 30) == transcript(name, 60)[:30]
-    assert set(MEMORY) == set(NAMES)
+def test_transcripts_are_the_same_every_time_and_longer_ones_continue_shorter_ones() -> None:
+    for name in TRANSCRIPTS:
+        assert make_transcript(name, 30) == make_transcript(name, 60)[:30]
 
 
-def test_names_of_measurements_and_contestants_fit_together() -> None:
-    names = [each.name for each in MEASUREMENTS]
+def test_measurements_are_distinct_and_name_candidates_and_operations() -> None:
+    names = [each.full_name for each in MEASUREMENTS]
     assert len(set(names)) == len(names)
-    assert set(ADAPTERS) == set(CONTESTANTS)
-    for each in CONTESTANTS.values():
-        if each.environment:
-            pins = requirements(each.environment).read_text(encoding="utf-8").splitlines()
-            assert all("==" in pin for pin in pins)
+    for each in MEASUREMENTS:
+        for candidate in (CANDIDATES[name] for name in each.candidates):
+            operations = SaverOperations if candidate.is_saver else HistoryOperations
+            assert not each.operation or hasattr(operations, f"_time_{each.operation}")
+
+
+def test_measurements_are_selected_by_the_beginning_of_their_names() -> None:
+    assert {each.section for each in select(only=["memory"])} == {"memory"}
+    names = [[each.name for each in members] for members in group(select(only=["append to"]))]
+    assert names == [["append to 10", "append to 100,000"]]
+    assert 0 < len(select(quick=True)) < len(select())
+
+
+def test_environments_of_candidates_are_pinned() -> None:
+    for path in REQUIREMENTS.iterdir():
+        assert path.stem in CANDIDATES
+        assert all("==" in pin for pin in path.read_text(encoding="utf-8").splitlines())
 
 
 # Workers
@@ -178,23 +198,24 @@ def test_names_of_measurements_and_contestants_fit_together() -> None:
 
 @pytest.fixture
 def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
-    with Worker(CONTESTANTS[request.param]) as started:
+    with Worker(CANDIDATES[request.param]) as started:
         yield started
 
 
-@pytest.mark.parametrize("worker", ["ours", "floor"], indirect=True)
+@pytest.mark.parametrize("worker", ["ours", "redis-py"], indirect=True)
 def test_a_worker_times_each_call_and_leaves_the_session_as_it_was(
     worker: Worker, servers: Servers, prefix: str
 ) -> None:
     url = servers.standalone("valkey-9.1").url
     session = {"session": f"{PREFIX}-{prefix}", "url": url}
-    worker.ask("load", name="mixed", rows=transcript("mixed", 24), turn=turn())
+    worker.ask("load", name="mixed", messages=make_transcript("mixed", 24), turn=make_turn())
     worker.ask("prepare", transcript="mixed", length=24, **session)
     calls: dict[str, dict[str, Any]] = {
-        "append": {}, "read": {}, "reread": {}, "turns": {}, "last": {"count": 5},
+        "append": {}, "append_many": {"count": 30}, "read": {}, "read_again": {}, "turn": {},
+        "read_last": {"count": 5},
     }  # fmt: skip
-    for op, options in calls.items():
-        times = worker.ask("run", op=op, n=2, **session, **options)
+    for operation, options in calls.items():
+        times = worker.ask("run", operation=operation, calls=2, **session, **options)
         assert len(times) == 2
         assert all(isinstance(each, int) and each > 0 for each in times)
     assert worker.ask("is_equal", session=session["session"]) is True
@@ -208,16 +229,16 @@ def test_a_worker_of_ours_runs_chains_and_many_sessions_at_once(
 ) -> None:
     url = servers.standalone("valkey-9.1").url
     session = {"session": f"{PREFIX}-{prefix}", "url": url}
-    worker.ask("load", name="chat", rows=transcript("chat", 4), turn=turn())
+    worker.ask("load", name="chat", messages=make_transcript("chat", 4), turn=make_turn())
     worker.ask("prepare", transcript="chat", length=4, **session)
-    assert worker.ask("gives_copies", session=session["session"]) is True
-    assert len(worker.ask("run", op="runnable", n=2, **session)) == 2
-    worker.ask("prepare_many", transcript="chat", length=4, sessions=6, **session)
-    several = worker.ask("run", op="concurrent", n=2, concurrency=3, sessions=6, **session)
-    assert len(several) == 1
-    stored = worker.ask("memory", session=session["session"])
+    assert worker.ask("returns_copies", session=session["session"]) is True
+    assert len(worker.ask("run", operation="chain_turn", calls=2, **session)) == 2
+    assert len(worker.ask("run", operation="append_in_server", calls=2, **session)) == 1
+    options = {"concurrency": 3, "sessions": 6}
+    times = worker.ask("run", operation="concurrent_turns", calls=2, **session, **options)
+    assert len(times) == 1
+    assert worker.ask("memory", session=session["session"]) > 7 * 100
     worker.ask("clean", **session)
-    assert stored > 7 * 100
     assert worker.ask("memory", session=session["session"]) == 0
 
 
@@ -226,10 +247,10 @@ def test_a_worker_says_what_went_wrong_and_goes_on(worker: Worker) -> None:
     assert worker.versions["redis"]
     with pytest.raises(WorkerError, match="ours, is_equal: KeyError"):
         worker.ask("is_equal", session="unknown")
-    assert worker.ask("load", name="chat", rows=[], turn=[]) is None
+    assert worker.ask("load", name="chat", messages=[], turn=[]) is None
 
 
-def test_a_contestant_whose_server_lacks_modules_is_absent_with_the_reason() -> None:
-    with Crew(["langchain-redis"], frozenset()) as crew:
-        assert crew.workers == {}
-        assert "RediSearch and RedisJSON" in crew.absent["langchain-redis"]
+def test_a_candidate_whose_server_lacks_modules_is_absent_with_the_reason() -> None:
+    absent = find_absent(["ours", "langchain-redis"], {"search"})
+    assert absent.keys() == {"langchain-redis"}
+    assert "RediSearch and RedisJSON" in absent["langchain-redis"]
