@@ -17,7 +17,7 @@ _MAX_PROBE_BYTES = 2**26
 
 
 class Op(NamedTuple, Generic[T]):
-    """One round trip: the command to send, and the function that decodes its reply.
+    """Round trip: the command to send, and the function that decodes its reply.
 
     A named tuple, because creating one takes half as long as a frozen dataclass.
     """
