@@ -13,16 +13,16 @@ from redis.retry import Retry
 from tests.faults import CUT_BEFORE, CUT_DURING, DROP_REPLY, STALL, Fault, Proxy
 from tests.plugins.faults import ProxyTo
 from tests.plugins.servers import Servers
-from tests.servers.processes import Server, wait_until
+from tests.servers.processes import Endpoint, Server, wait_until
 
 
 @pytest.fixture
-def server(servers: Servers) -> Server:
+def server(servers: Servers) -> Endpoint:
     return servers.standalone("valkey-9.1")
 
 
 @pytest.fixture
-def proxy(server: Server, proxy_to: ProxyTo) -> Proxy:
+def proxy(server: Endpoint, proxy_to: ProxyTo) -> Proxy:
     return proxy_to(server.port)
 
 
@@ -48,7 +48,7 @@ def packed(line: str) -> bytes:
     ("fault", "last"), [(CUT_BEFORE, "before"), (CUT_DURING, "before"), (DROP_REPLY, "after")]
 )
 def test_a_fault_within_a_pipeline_spares_what_went_before(
-    proxy: Proxy, server: Server, key: str, fault: Fault, last: str
+    proxy: Proxy, server: Endpoint, key: str, fault: Fault, last: str
 ) -> None:
     proxy.inject(fault, on=lambda command: b"met" in command.arguments)
     with once(proxy) as client, client.pipeline(transaction=False) as pipeline:

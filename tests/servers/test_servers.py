@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
 from redis.retry import Retry
 
-from tests.plugins.servers import Servers
+from tests.plugins.servers import Servers, endpoint_of
 from tests.servers import processes
 from tests.servers.clusters import Cluster
 from tests.servers.processes import Server
@@ -31,14 +31,47 @@ def impatient(server: Server) -> redis.Redis:
 
 @pytest.mark.parametrize("engine", ["redis-5.0", "redis-6.2", "redis-7.0", "valkey-9.1"])
 def test_each_engine_answers_with_the_version_in_its_name(servers: Servers, engine: str) -> None:
-    server = servers.standalone(engine)
     name, version = engine.split("-")
-    assert server.cli("PING") == "PONG"
-    assert (server.info(f"{name}_version") or "").startswith(f"{version}.")
+    with Server(servers.engine(engine)) as server:
+        assert server.cli("PING") == "PONG"
+        assert (server.info(f"{name}_version") or "").startswith(f"{version}.")
 
 
 def test_a_shared_server_is_started_once(servers: Servers) -> None:
     assert servers.standalone("redis-7.0") is servers.standalone("redis-7.0")
+
+
+@pytest.mark.parametrize(
+    ("engine", "replaced"), [("redis-5.0", "redis-5.0"), ("redis-7.0", "valkey-9.1")]
+)
+def test_a_server_of_ones_own_takes_the_place_of_one_engine_and_skips_what_needs_others(
+    servers: Servers, engine: str, replaced: str
+) -> None:
+    own = endpoint_of(servers.standalone(engine).url)
+    only = Servers(own)
+    assert only.standalone(replaced) is own
+    for ask, name in ((only.standalone, "redis-6.2"), (only.cluster, replaced)):
+        with pytest.raises(pytest.skip.Exception, match="--redis-url"):
+            ask(name)
+    only.close()
+    assert own.cli("PING") == "PONG"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:6379",
+        "redis://10.0.0.3:6379",
+        "rediss://127.0.0.1:6379",
+        "redis://:secret@127.0.0.1:6379",
+        "redis://127.0.0.1:6379/1",
+        "redis://127.0.0.1:6379?protocol=3",
+    ],
+)
+def test_a_url_that_the_tests_cannot_use_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ValueError, match=r"must be redis://127\.0\.0\.1:PORT") as caught:
+        endpoint_of(url)
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("engine", ["redis-7.0", "valkey-9.1"])
