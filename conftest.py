@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 
 pytest_plugins = [
+    "tests.plugins.marks",
     "tests.plugins.servers",
     "tests.plugins.clients",
     "tests.plugins.doors",

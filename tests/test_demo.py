@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import redis
 
 from tests.plugins.servers import Servers
 from tests.servers.processes import wait_until
+
+pytestmark = pytest.mark.process
 
 
 def run_demo(**env: str) -> subprocess.CompletedProcess[str]:

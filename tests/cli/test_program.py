@@ -211,6 +211,7 @@ def test_without_a_server_it_works_on_none_and_says_what_to_give(command: str) -
     assert run(command.split(maxsplit=1)[0], "--help", MEMORYSTORE_EMBEDDED_DIR="").exit_code == 0
 
 
+@pytest.mark.process
 def test_an_embedded_server_is_one_that_keeps_its_data_but_for_the_demo(tmp_path: Path) -> None:
     def call(folder: str, *args: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -230,6 +231,7 @@ def test_an_embedded_server_is_one_that_keeps_its_data_but_for_the_demo(tmp_path
     assert "an embedded Valkey" in shown.stdout
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("missing", ["typer", "rich"])
 def test_without_its_extra_it_says_what_to_install(missing: str) -> None:
     code = (

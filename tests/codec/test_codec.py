@@ -115,6 +115,7 @@ def stored(message: BaseMessage) -> bytes:
     return encode(message, 3, element_tail(b"id", 1))
 
 
+@pytest.mark.slow
 @given(messages())
 @settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
 @example(AIMessage("", additional_kwargs={"tool_calls": [{"function": {"name": "f"}}]}))
@@ -135,6 +136,7 @@ def test_a_message_of_json_values_comes_back_equal(message: BaseMessage) -> None
         assert envelope == ["id", 1]
 
 
+@pytest.mark.slow
 @given(messages(PLAIN | ODD))
 @settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_message_comes_back_equal_or_is_refused_by_field(message: BaseMessage) -> None:
@@ -307,6 +309,7 @@ def test_arbitrary_bytes_are_refused_and_nothing_else(element: bytes) -> None:
         decode(element)
 
 
+@pytest.mark.slow
 @given(st.recursive(PLAIN, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner)), st.data())
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 def test_hostile_fields_give_a_message_or_an_undecodable_element(value: Any, data: Any) -> None:

@@ -219,6 +219,7 @@ def test_an_error_about_a_url_does_not_show_its_password() -> None:
     assert caught.value.__suppress_context__
 
 
+@pytest.mark.process
 def test_the_module_is_loaded_when_connect_is_first_asked_for() -> None:
     code = (
         "import sys, langchain_google_memorystore_redis as package;"

@@ -23,6 +23,8 @@ from langchain_google_memorystore_redis import (
 from langchain_google_memorystore_redis._connect import embedded, keeper
 from tests.servers.processes import wait_until
 
+pytestmark = pytest.mark.process
+
 # A user of the server: it says which server it has, then runs what it is told, line by line.
 USER = """if True:
     import os, sys, time

@@ -323,6 +323,7 @@ async def test_a_connection_that_found_no_token_is_not_used_without_login(
     plain.close()
 
 
+@pytest.mark.process
 def test_a_forked_worker_does_not_wait_for_a_fetch_of_its_parent(endpoint: TokenEndpoint) -> None:
     script = """if True:
         import os, signal, sys, google.oauth2.credentials

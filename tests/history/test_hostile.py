@@ -50,6 +50,7 @@ def seed() -> int:
     return chosen
 
 
+@pytest.mark.slow
 def test_a_mutated_element_is_read_exactly_or_refused(seed: int) -> None:
     outcomes = run(seed, ELEMENTS)
     print(f"{outcomes.total()} elements: {dict(outcomes)}")
@@ -69,6 +70,7 @@ def test_every_prefix_of_an_element_is_refused_whoever_wrote_it() -> None:
     assert len(prefixes) > 5_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "field",
     [
@@ -153,6 +155,7 @@ print(len(elements), seen[:5], sorted(set(sys.modules) - modules), classes(BaseM
 """
 
 
+@pytest.mark.slow
 def test_decoding_imports_opens_runs_and_connects_to_nothing(seed: int) -> None:
     command = [sys.executable, "-c", WATCH, str(seed)]
     watched = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

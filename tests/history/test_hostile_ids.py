@@ -88,6 +88,7 @@ async def test_special_characters_in_prefixes_are_plain_text(door: Door, raw: An
 IDS = st.text(st.sampled_from("ab{}*?[]^-\\:\x00\r\n é\u0301\u202e🦜\ud83d\udf9c"), min_size=1)
 
 
+@pytest.mark.slow
 @given(
     st.lists(IDS | st.text(st.characters(), min_size=1), min_size=40, unique=True),
     IDS | st.just(""),
