@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP := .venv/bin/pip install --quiet --disable-pip-version-check
 BIN := .venv/bin
+# "3.13" of the interpreter PYTHON, whatever it is called.
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 .PHONY: help
 help:  ## list the targets
@@ -22,6 +24,13 @@ help:  ## list the targets
 	.venv-lowest/bin/pip install --quiet --disable-pip-version-check \
 		--requirement requirements/lowest.txt
 	.venv-lowest/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+# An environment a version, for `make test-python`.
+.venv-3.%/.dev: pyproject.toml requirements/dev.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement requirements/dev.txt
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
 .PHONY: demo
@@ -45,6 +54,11 @@ test: servers  ## install what the tests need and run them all
 test-lowest: .venv-lowest/.dev servers  ## run the tests with the lowest versions pyproject.toml admits
 	.venv-lowest/bin/python -m pytest -n 2 --dist worksteal
 
+.PHONY: test-python
+test-python: .venv-$(PYTHON_VERSION)/.dev  ## run the tests on any interpreter: PYTHON=python3.13 ARGS='-m pure'
+	$(<D)/bin/python tests/servers/install.py
+	$(<D)/bin/python -m pytest -n 2 --dist worksteal $(ARGS)
+
 .PHONY: soak
 soak: servers  ## 20,000 and more appends through a faulty network; prints what it did
 	$(BIN)/python -m tests.soak $(ARGS)
@@ -59,9 +73,10 @@ bench: servers  ## measure against other packages, about 5 minutes; ARGS=--quick
 	$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: lint
-lint: .venv/.dev  ## check style and types
+lint: .venv/.dev  ## check style, spelling and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 
 .PHONY: format
@@ -94,4 +109,4 @@ lock: .venv/.dev  ## pin the newest and the lowest versions that pyproject.toml 
 
 .PHONY: clean
 clean:  ## remove what make has made
-	rm -rf site .cache .venv .venv-lowest .servers .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf site .cache .venv .venv-* .servers .mypy_cache .pytest_cache .ruff_cache .hypothesis
