@@ -243,6 +243,7 @@ def test_a_turn_costs_a_round_trip_for_each_checkpoint_and_each_task(
         assert len(count.commands) == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("retries", [0, 8])
 async def test_no_turn_is_lost_or_doubled_by_a_faulty_network(
     servers: Servers, proxy_to: ProxyTo, prefix: str, retries: int

@@ -102,6 +102,7 @@ def wait_for_memory(server: Server) -> None:
     wait_until(lambda: int(server.info("used_memory") or 0) < 14_000_000, "memory to be free")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("policy", "way"), [*(("noeviction", way) for way in WAYS), ("volatile-lru", "async")]
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-SLOW_TIMEOUT = 600
+SLOW_TIMEOUT = 900
 """Seconds a test marked `slow` may take; the others have `timeout` of pyproject.toml."""
 
 

@@ -36,6 +36,7 @@ def ports(request: pytest.FixtureRequest, servers: Servers) -> Iterator[tuple[in
         yield tuple(cluster.ports)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_async", [False, True], ids=["sync", "async"])
 def test_every_append_is_stored_once_whole_and_in_order_through_a_faulty_network(
     ports: tuple[int, ...], by_async: bool
