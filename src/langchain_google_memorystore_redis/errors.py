@@ -25,6 +25,7 @@ here.
 
 from __future__ import annotations
 
+import copyreg
 from typing import Any
 
 __all__ = [
@@ -49,6 +50,10 @@ __all__ = [
 
 class MemorystoreError(Exception):
     """Base class of every error that this package raises itself."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception would call the class with the message alone.
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
 
 class InvalidArgumentError(MemorystoreError, ValueError):
