@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -105,6 +107,11 @@ def keeper_of(server: int) -> int:
     return int(Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+def children_of(process: int) -> list[int]:
+    listed = Path(f"/proc/{process}/task/{process}/children").read_text()
+    return [int(child) for child in listed.split()]
+
+
 Start = Callable[..., User]
 
 
@@ -174,14 +181,78 @@ def test_processes_that_start_together_start_one_server(user: Start, tmp_path: P
         assert len({each.server for each in threads.map(User.started, users)}) == 1
 
 
-def test_a_server_without_its_keeper_is_found_and_never_doubled(
-    user: Start, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("killed", ["keeper", "watcher"])
+def test_a_killed_keeper_leaves_no_server_behind(user: Start, tmp_path: Path, killed: str) -> None:
     one = user(tmp_path / "data").started()
-    os.kill(keeper_of(one.server), signal.SIGKILL)
+    one.ask("client.set('key', 'value')")
+    keeper_id = keeper_of(one.server)
+    watcher_id = next(each for each in children_of(keeper_id) if each != one.server)
+    os.kill(keeper_id if killed == "keeper" else watcher_id, signal.SIGKILL)
+    for process in (one.server, keeper_id, watcher_id):
+        wait_until(lambda process=process: not alive(process), "its end")  # type: ignore[misc]
     two = user(tmp_path / "data").started()
-    assert two.server == one.server
-    os.kill(one.server, signal.SIGKILL)
+    assert two.ask("client.get('key')") == "value"
+    assert one.ask("connect().info('server')['process_id']") == str(two.server)
+
+
+# Who gets in
+
+
+def modes_in(folder: Path) -> dict[str, str]:
+    """Which rights others have to anything in a folder; the rights of a link are its target's."""
+    return {
+        str(path.relative_to(folder)): oct(path.lstat().st_mode)
+        for path in folder.rglob("*")
+        if path.lstat().st_mode & 0o077
+    }
+
+
+@pytest.fixture
+def permissive() -> Iterator[None]:
+    """A process whose new files anybody may change."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("permissive")
+def test_what_a_server_keeps_is_its_users_alone(user: Start, tmp_path: Path) -> None:
+    folder = tmp_path / "there before"
+    folder.mkdir(mode=0o755)
+    one = user(folder).started()
+    one.ask("client.set('key', 'value')")
+    assert "appendonlydir" in {path.name for path in (folder / "valkey").iterdir()}
+    assert modes_in(folder) == {}
+    assert folder.stat().st_mode & 0o777 == 0o755
+    one.end()
+    wait_until(lambda: not alive(one.server), "its end")
+    shutil.copytree(folder, tmp_path / "copy")
+    for path in (tmp_path / "copy" / "valkey").rglob("*"):
+        path.chmod(0o777)
+    (tmp_path / "copy" / "valkey").chmod(0o777)
+    two = user(tmp_path / "copy").started()
+    assert two.ask("client.get('key')") == "value"
+    assert modes_in(tmp_path / "copy") == {}
+
+
+def test_a_server_listens_on_no_port(user: Start, tmp_path: Path) -> None:
+    for folder in (None, tmp_path / "data"):
+        one = user(folder).started()
+        assert one.ask("client.config_get('port')") == "{'port': '0'}"
+        assert one.ask("client.connection_pool.connection_kwargs['path']").endswith("/socket")
+
+
+def test_a_path_that_is_too_long_for_a_socket_has_a_short_one(user: Start, tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30) / ("longer" * 20)
+    one, two = user(folder).started(), user(folder).started()
+    assert one.server == two.server
+    path = Path(one.ask("client.connection_pool.connection_kwargs['path']"))
+    assert path.parent.parent == Path("/tmp")
+    assert path.parent.lstat().st_mode & 0o077 == 0
+    one.end()
+    two.end()
+    wait_until(lambda: not path.parent.exists(), "the folder of the socket to go")
+    assert not alive(one.server)
 
 
 def test_a_server_that_dies_is_replaced_with_its_data(user: Start, tmp_path: Path) -> None:
@@ -212,12 +283,60 @@ def test_a_folder_whose_holder_does_not_answer_is_refused(
 ) -> None:
     no_server.setenv("MEMORYSTORE_EMBEDDED_DIR", str(tmp_path))
     no_server.setattr(embedded, "_START_TIMEOUT", 0.1)
-    (tmp_path / "server.json").write_text('{"port": 1, "pid": 1}')  # of an earlier one
-    with (tmp_path / "server.lock").open("a") as held:
-        assert keeper.try_lock(held)
+    folder = tmp_path / "valkey"
+    folder.mkdir()
+    (folder / "server.json").write_text('{"port": 1, "pid": 1}')  # means nothing
+    with (folder / "server.lock").open("a") as held:
+        assert keeper.try_lock(held.fileno())
         with pytest.raises(EmbeddedServerError, match="another process holds it") as caught:
             connect()
-    assert caught.value.folder == str(tmp_path)
+    assert caught.value.folder == str(folder)
+
+
+def test_a_socket_of_an_earlier_server_is_replaced(
+    no_server: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    no_server.setenv("MEMORYSTORE_EMBEDDED_DIR", str(tmp_path))
+    folder = tmp_path / "valkey"
+    folder.mkdir()
+    with socket.socket(socket.AF_UNIX) as earlier:
+        earlier.bind(str(folder / "socket"))
+        earlier.listen()
+        with connect() as client:  # whoever holds no lock is no server of this folder
+            assert client.ping() is True
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_somebody_else_is_refused(
+    no_server: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    no_server.setenv("MEMORYSTORE_EMBEDDED_DIR", str(tmp_path))
+    folder = tmp_path / "valkey"
+    folder.mkdir()
+    os.chown(folder, 12345, 12345)
+    with pytest.raises(EmbeddedServerError, match="not a folder of this user"):
+        connect()
+
+
+def test_a_link_to_a_folder_is_refused(no_server: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    no_server.setenv("MEMORYSTORE_EMBEDDED_DIR", str(tmp_path))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "valkey").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(EmbeddedServerError, match="not a folder of this user"):
+        connect()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_folder_in_which_others_can_replace_things_is_refused(
+    no_server: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    no_server.setenv("MEMORYSTORE_EMBEDDED_DIR", str(tmp_path))
+    tmp_path.chmod(0o777)
+    with pytest.raises(EmbeddedServerError, match="others could replace"):
+        connect()
+    tmp_path.chmod(0o1777)  # as /tmp
+    with connect() as client:
+        assert client.ping() is True
 
 
 def test_a_folder_that_is_a_file_is_refused(no_server: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -231,8 +350,8 @@ def test_data_that_the_server_cannot_read_is_left_alone_and_said(
     no_server: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     no_server.setenv("MEMORYSTORE_EMBEDDED_DIR", str(tmp_path))
-    files = tmp_path / "appendonlydir"
-    files.mkdir()
+    files = tmp_path / "valkey" / "appendonlydir"
+    files.mkdir(parents=True)
     manifest = files / "appendonly.aof.manifest"
     manifest.write_text("nonsense\n")
     with pytest.raises(EmbeddedServerError, match="manifest"):
