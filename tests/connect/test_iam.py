@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import math
+import pickle
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,6 +33,7 @@ from langchain_google_memorystore_redis import (
 )
 from langchain_google_memorystore_redis._connect.iam import IamCredentialProvider
 from tests.connect.certificates import TlsServer, tls_server
+from tests.connect.ways import Way, done
 from tests.plugins.servers import Servers
 from tests.servers.processes import wait_until
 
@@ -43,6 +48,7 @@ class TokenEndpoint:
         self.open = threading.Event()
         self.open.set()
         self.failure: str | None = None
+        self.lifetime = 3600
         endpoint = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -51,7 +57,7 @@ class TokenEndpoint:
                 endpoint.fetches += 1
                 name = f"token-{endpoint.fetches}"
                 endpoint.open.wait(10)
-                answer: dict[str, Any] = {"access_token": name, "expires_in": 3600}
+                answer: dict[str, Any] = {"access_token": name, "expires_in": endpoint.lifetime}
                 if endpoint.failure:
                     answer = {"error": "denied", "error_description": endpoint.failure}
                 body = json.dumps(answer).encode()
@@ -292,35 +298,108 @@ async def test_the_last_error_is_raised_when_no_token_is_valid(endpoint: TokenEn
     credentials = endpoint.credentials()
     provider = IamCredentialProvider(credentials)
     endpoint.failure = "account disabled"
-    with pytest.raises(CredentialsError, match="account disabled"):
-        provider.get_credentials()
-    with pytest.raises(CredentialsError, match="account disabled"):
-        await provider.get_credentials_async()
+    for _ in range(3):
+        with pytest.raises(CredentialsError, match="account disabled") as caught:
+            provider.get_credentials()
+        assert type(caught.value) is CredentialsError
+        with pytest.raises(CredentialsError, match="account disabled") as caught:
+            await provider.get_credentials_async()
+        assert type(caught.value) is CredentialsError
+    assert endpoint.fetches == 1
     endpoint.failure = None
-    assert provider.get_credentials() == ("default", "token-3")
+    provider._next_fetch = 0  # the pause is over
+    assert provider.get_credentials() == ("default", "token-2")
 
 
-async def test_a_connection_that_found_no_token_is_not_used_without_login(
-    server: TlsServer, endpoint: TokenEndpoint
+@pytest.mark.parametrize("expires_in", [-1, 60], ids=["no token", "a token that ends soon"])
+def test_an_endpoint_that_refuses_is_asked_ever_more_rarely(
+    endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch, expires_in: float
 ) -> None:
+    credentials = endpoint.credentials()
+    provider = IamCredentialProvider(credentials)
+    provider.get_credentials()
+    expire_in(credentials, expires_in)
     endpoint.failure = "not now"
+    start, passed = time.monotonic(), 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: start + passed)
+    asked: list[float] = []
+    while passed < 600:
+        before = endpoint.fetches
+        with suppress(CredentialsError):
+            provider.get_credentials()
+        wait_until(lambda: provider._fetch is not None and provider._fetch.done(), "the fetch")
+        if endpoint.fetches > before:
+            asked.append(passed)
+        passed += 0.25
+    monkeypatch.undo()
+    pauses = [late - early for early, late in itertools.pairwise(asked)]
+    for failures, pause in enumerate(pauses, 1):
+        longest = min(2 ** (failures - 1), 60)
+        assert longest / 2 - 0.25 <= pause <= longest + 0.5
+    assert 60 >= pauses[-1] >= 30
+
+
+def test_a_token_that_arrives_used_up_is_not_fetched_again_at_once(
+    endpoint: TokenEndpoint,
+) -> None:
+    endpoint.lifetime = 5
+    provider = IamCredentialProvider(endpoint.credentials())
+    assert {provider.get_credentials() for _ in range(100)} == {("default", "token-1")}
+    assert endpoint.fetches == 1
+
+
+@pytest.mark.parametrize("cluster", [False, True, None])
+async def test_who_finds_no_token_is_told_so_by_the_public_error(
+    way: Way, server: TlsServer, endpoint: TokenEndpoint, cluster: bool | None
+) -> None:
+    async def ping() -> None:
+        client = await way(server.endpoint, cluster=cluster, iam=credentials, ca_certs=trusted)
+        await done(client.ping())
+
+    credentials, trusted = endpoint.credentials(), server.authority.pem
+    endpoint.failure = "account disabled"
+    with pytest.raises(CredentialsError, match="account disabled") as caught:
+        await ping()
+    assert type(caught.value) is CredentialsError
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (type(again), str(again)) == (CredentialsError, str(caught.value))
+
+
+async def test_connections_without_a_token_do_not_storm_the_endpoint(
+    way: Way, server: TlsServer, endpoint: TokenEndpoint
+) -> None:
+    endpoint.failure = "account disabled"
     options: dict[str, Any] = {"iam": endpoint.credentials(), "cluster": False}
-    options["ca_certs"] = server.authority.pem
-    blocking = connect(server.endpoint, **options)
-    client = await aconnect(server.endpoint, **options)
-    with pytest.raises(CredentialsError):
-        blocking.ping()
-    with pytest.raises(CredentialsError):
-        await client.ping()
-    endpoint.failure = None
-    plain = redis.Redis(port=server.plain.port, password="token-1", protocol=2)
-    plain.acl_setuser("default", enabled=True, passwords=["+token-3", "+token-4"])
-    assert blocking.ping() is True
-    assert await client.ping() is True
-    assert "errorstat_NOAUTH" not in plain.info("errorstats")
-    blocking.close()
-    await client.aclose()
-    plain.close()
+    client = await way(server.endpoint, ca_certs=server.authority.pem, **options)
+    started = time.monotonic()
+    for _ in range(50):
+        with pytest.raises(CredentialsError):
+            await done(client.ping())
+    assert endpoint.fetches <= 1 + math.log2(1 + 2 * (time.monotonic() - started))
+
+
+@pytest.mark.parametrize("command", [False, True], ids=["opened", "opened again"])
+async def test_a_connection_that_found_no_token_is_not_used_without_login(
+    way: Way, server: TlsServer, endpoint: TokenEndpoint, command: bool
+) -> None:
+    credentials = endpoint.credentials()
+    options: dict[str, Any] = {"iam": credentials, "ca_certs": server.authority.pem}
+    client = await way(server.endpoint, cluster=False, **options)
+    with redis.Redis(port=server.plain.port, password="token-1", protocol=2) as plain:
+        if command:
+            await done(client.ping())
+            expire_in(credentials, -1)
+            plain.client_kill_filter(_type="normal", skipme=True)
+        endpoint.failure = "not now"
+        with pytest.raises(CredentialsError):
+            await done(client.ping())
+        endpoint.failure = None
+        provider = client.connection_pool.connection_kwargs["credential_provider"]
+        provider._next_fetch = 0  # the pause is over
+        tokens = [f"+token-{number}" for number in range(2, 5)]
+        plain.acl_setuser("default", enabled=True, passwords=tokens)
+        assert await done(client.ping()) is True
+        assert "errorstat_NOAUTH" not in plain.info("errorstats")
 
 
 @pytest.mark.process

@@ -3,7 +3,7 @@
 Strategy: only a new connection needs a token (an open one stays logged in when its token expires),
 so tokens are fetched on demand. One fetch, in a thread of its own, serves all who wait for it, and
 a token that expires soon, by google-auth's rule, is returned while that thread fetches the next.
-No thread lives between fetches, so forked workers need no special care.
+After a fetch that brought no lasting token there is a pause, in which its outcome stands.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
+from redis.backoff import EqualJitterBackoff
 from redis.credentials import CredentialProvider
-from redis.exceptions import RedisError
 
 from langchain_google_memorystore_redis.errors import CredentialsError, MissingExtraError
 
@@ -26,15 +26,10 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("langchain_google_memorystore_redis")
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
-_EARLY_FETCH_INTERVAL = 10.0
-"""Minimum time between two attempts to replace a token that is still valid."""
-
-
-class _FetchError(CredentialsError, RedisError):
-    """Failed fetch of a token."""
-
-    # QUIRK(redis-py<=8.1): after any other error than a RedisError, the connection stays open
-    # without being logged in. Remove when redis-py closes it.
+_PAUSES = EqualJitterBackoff(cap=60, base=0.5)
+"""Pauses between fetches: up to 1, 2, 4 ... 60 seconds, each at least half of that."""
+_LONGEST_AFTER = 10
+"""Fetches in a row after which the pause no longer grows."""
 
 
 class IamCredentialProvider(CredentialProvider):
@@ -46,7 +41,8 @@ class IamCredentialProvider(CredentialProvider):
         username: the user to log in as.
 
     May be used by many clients, threads and loops at once. Raises `CredentialsError`, with the
-    last reason, when there is no valid token and none can be fetched.
+    last reason, when there is no valid token and none can be fetched; in the pause after a failed
+    fetch at once, without asking Google again.
     """
 
     def __init__(self, credentials: Credentials | None = None, username: str = "default") -> None:
@@ -67,7 +63,8 @@ class IamCredentialProvider(CredentialProvider):
         self._lock = threading.Lock()
         self._fetch: Future[None] | None = None
         self._fetching_process = 0
-        self._next_early_fetch = 0.0
+        self._unsuccessful = 0
+        self._next_fetch = 0.0
 
     def get_credentials(self) -> tuple[str, str]:
         """Return the user and a valid token; waits for Google only if there is none."""
@@ -85,18 +82,22 @@ class IamCredentialProvider(CredentialProvider):
     def _fetch_if_needed(self) -> Future[None] | None:
         """Return the fetch to wait for, if any; starts one early when the token expires soon."""
         state = self._credentials.token_state.name
-        if state == "INVALID":
-            return self._fetch_once(state)
-        if state == "STALE" and time.monotonic() >= self._next_early_fetch:
-            self._next_early_fetch = time.monotonic() + _EARLY_FETCH_INTERVAL
-            self._fetch_once(state)
-        return None
+        if state == "FRESH":
+            return None
+        fetch = self._fetch_once(state)
+        return fetch if state == "INVALID" else None
 
     def _fetch_once(self, state: str) -> Future[None] | None:
-        """Return the current fetch, or start one if the token is still in this state."""
+        """Return the current fetch, or start one if the token is still in this state.
+
+        In the pause after a fetch, that one is the current one.
+        """
         with self._lock:
             forked = self._fetching_process != os.getpid()  # its thread stayed in the parent
-            if self._fetch is None or self._fetch.done() or forked:
+            ended = self._fetch is not None and self._fetch.done()
+            if ended and time.monotonic() < self._next_fetch:
+                return self._fetch
+            if self._fetch is None or ended or forked:
                 if self._credentials.token_state.name != state:
                     return None  # another fetch has ended since the caller read the state
                 self._fetching_process = os.getpid()
@@ -108,18 +109,30 @@ class IamCredentialProvider(CredentialProvider):
             return self._fetch
 
     def _refresh(self, fetch: Future[None]) -> None:
+        failure = None
         try:
             self._credentials.refresh(self._new_request())  # type: ignore[no-untyped-call]
         except Exception as error:  # noqa: BLE001  (raised to all who wait)
-            # Logged because nobody waits while the previous token is still valid.
-            _logger.warning("Could not fetch a new IAM token: %s", error)
-            fetch.set_exception(error)
-        else:
+            failure = error
+        # A token may arrive as good as used up.
+        lasting = failure is None and self._credentials.token_state.name == "FRESH"
+        self._unsuccessful = 0 if lasting else self._unsuccessful + 1
+        pause = 0.0 if lasting else _PAUSES.compute(min(self._unsuccessful, _LONGEST_AFTER))
+        self._next_fetch = time.monotonic() + pause
+        if failure is None:
             _logger.info("Fetched a new IAM token, valid until %s UTC", self._credentials.expiry)
             fetch.set_result(None)
+        else:
+            # Logged because nobody waits while the previous token is still valid.
+            _logger.warning(
+                "Could not fetch a new IAM token: %s. Trying again in %.1f seconds or later",
+                failure,
+                pause,
+            )
+            fetch.set_exception(failure)
 
 
 def _raise_anew(error: BaseException | None) -> None:
     """Raise a fetch's error in a new object, because one must not be raised in many threads."""
     if error is not None:
-        raise _FetchError(str(error)) from error
+        raise CredentialsError(str(error)) from error
