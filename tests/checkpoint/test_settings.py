@@ -211,37 +211,16 @@ async def test_one_id_where_many_are_asked_for_is_refused(wrong: Any) -> None:
             await acall(wrong)
 
 
-def test_a_filter_and_a_connection_string_are_checked() -> None:
+def test_a_filter_is_checked() -> None:
     saver = MemorystoreSaver(redis.Redis(port=1))
     with pytest.raises(ArgumentTypeError, match="filter must be a dict"):
         next(saver.list(None, filter="x"))  # type: ignore[arg-type]
-    with pytest.raises(InvalidArgumentError, match="conn_string is no URL"):
-        MemorystoreSaver.from_conn_string("127.0.0.1:6379").__enter__()
 
 
 async def test_a_blocking_method_of_an_asyncio_client_says_what_to_await() -> None:
     async with redis.asyncio.Redis(port=1) as client:
         with pytest.raises(AsyncClientError, match="ainvoke"):
             MemorystoreSaver(client).get_tuple(config_of("t"))
-
-
-async def test_a_connection_string_is_enough(servers: Servers, prefix: str) -> None:
-    url = servers.standalone("valkey-9.1").url
-    for options in ({}, {"ttl": 100}):
-        given: Any = {"key_prefix": prefix, **options}
-        with MemorystoreSaver.from_conn_string(url, **given) as saver:
-            saver.setup()
-            saver.put(config_of("t"), checkpoint_of(), {}, {})
-        async with MemorystoreSaver.from_conn_string(url, **given) as saver:
-            await saver.asetup()
-            assert await saver.aget_tuple(config_of("t")) is not None
-    cluster = servers.cluster("valkey-9.1").url
-    with MemorystoreSaver.from_conn_string(cluster, cluster=True, key_prefix=prefix) as saver:
-        saver.put(config_of("t"), checkpoint_of(), {}, {})
-    async with MemorystoreSaver.from_conn_string(
-        cluster, cluster=True, client_options={"protocol": 2}, key_prefix=prefix
-    ) as saver:
-        assert await saver.aget_tuple(config_of("t")) is not None
 
 
 async def test_a_limited_user_can_do_everything(

@@ -95,14 +95,15 @@ class MemorystoreSaver(BaseCheckpointSaver[str]):
         cls,
         conn_string: str,
         *,
-        cluster: bool = False,
+        cluster: bool | None = None,
         client_options: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> OwnedClient[Self]:
         """Return a context manager whose saver owns its client; no round trip.
 
-        `with` makes a blocking client, `async with` an asyncio one; either closes it at the end.
-        `client_options` go to the client of redis-py, `options` to the saver.
+        `with` makes a client of `connect()`, `async with` one of `aconnect()`, and either closes it
+        at the end. `cluster` and `client_options` go to these, `options` to the saver. Entering
+        the block asks the server whether it is a cluster, in 1 round trip, unless `cluster` says.
 
         Examples:
             >>> with MemorystoreSaver.from_conn_string(url, ttl=3600) as saver:

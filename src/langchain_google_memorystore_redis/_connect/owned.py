@@ -1,8 +1,8 @@
 """Context managers that own a client, for `from_conn_string`.
 
 Strategy: one object serves `with` and `async with`, because other packages have a class for each of
-the two and users bring code for either. The client is made on entering the block and closed on
-leaving it.
+the two and users bring code for either. The client is one of `connect()` or `aconnect()`, made on
+entering the block and closed on leaving it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, TypeVar
 
-import redis
-import redis.asyncio
-
-from langchain_google_memorystore_redis.errors import InvalidArgumentError
+from langchain_google_memorystore_redis._connect.connect import aconnect, connect, naming_address
+from langchain_google_memorystore_redis.errors import ArgumentTypeError
 
 T = TypeVar("T")
 
@@ -25,40 +23,49 @@ class OwnedClient(AbstractContextManager[T], AbstractAsyncContextManager[T]):
     Args:
         factory: makes the object, given the client.
         url: the server's.
-        cluster: make a client of a cluster.
-        options: further options of the client.
+        cluster: as `connect()` takes it.
+        options: further options of `connect()`.
     """
 
     def __init__(
-        self, factory: Callable[[Any], T], url: str, *, cluster: bool, options: Mapping[str, Any]
+        self,
+        factory: Callable[[Any], T],
+        url: str,
+        *,
+        cluster: bool | None,
+        options: Mapping[str, Any],
     ) -> None:
+        if not isinstance(url, str):  # None would be an embedded server that keeps nothing
+            raise ArgumentTypeError("conn_string", f"must be a str, not {type(url).__name__}")
         self._factory = factory
         self._url = url
-        self._cluster = cluster
-        self._options = options
+        self._options = {"cluster": cluster, **options}
         self._client: Any = None
 
     def __enter__(self) -> T:
-        """Make a blocking client; sends nothing, except to a cluster."""
-        from_url = redis.RedisCluster.from_url if self._cluster else redis.from_url
-        return self._open(from_url)
+        """Make a blocking client and the object."""
+        with naming_address("conn_string"):
+            self._client = connect(self._url, **self._options)
+        try:
+            return self._factory(self._client)
+        except BaseException:
+            self._client.close()
+            raise
 
     def __exit__(self, *_: object) -> None:
         """Close the client."""
         self._client.close()
 
     async def __aenter__(self) -> T:
-        """Make an asyncio client; sends nothing."""
-        cluster: Any = redis.asyncio.RedisCluster
-        return self._open(cluster.from_url if self._cluster else redis.asyncio.from_url)
+        """Make an asyncio client and the object."""
+        with naming_address("conn_string"):
+            self._client = await aconnect(self._url, **self._options)
+        try:
+            return self._factory(self._client)
+        except BaseException:
+            await self._client.aclose()
+            raise
 
     async def __aexit__(self, *_: object) -> None:
         """Close the client."""
         await self._client.aclose()
-
-    def _open(self, from_url: Callable[..., Any]) -> T:
-        try:
-            self._client = from_url(self._url, **self._options)
-        except ValueError as error:
-            raise InvalidArgumentError("conn_string", f"is no URL of a server: {error}") from error
-        return self._factory(self._client)
