@@ -41,7 +41,8 @@ def options(
     url: Annotated[
         str | None,
         typer.Option(
-            envvar="REDIS_URL", help="Server: host:port, or a redis:// or rediss:// (TLS) URL."
+            envvar="REDIS_URL",
+            help="Server: host:port, or a redis://, rediss:// (TLS) or unix:// URL.",
         ),
     ] = None,
     prefix: Annotated[str, typer.Option(help="Key prefix of the sessions.")] = "",

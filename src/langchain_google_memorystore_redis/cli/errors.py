@@ -5,6 +5,7 @@ Strategy: one line says what happened and, where that is known, what to do.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import redis
@@ -22,12 +23,18 @@ _EXPECTED = (
 )
 """Errors whose message suffices; of others the type is named too."""
 
+_QUOTED_ADDRESS = re.compile(r"(?<=['(]).*(?:://|@).*(?=[')])")
+"""Word of the command line that may be an address in the wrong place, with a password."""
+
 _ADVICE = {
     "luster mode is not enabled": "Leave out --cluster.",
     "CERTIFICATE_VERIFY_FAILED": (
         "Pass the server's certificate authorities with --ca-certs; if its certificate does not "
         "name the host, end the URL in ?ssl_check_hostname=false."
     ),
+    "the server speaks TLS": "Begin the URL with rediss://, or pass --ca-certs.",
+    "the server does not speak TLS": "Begin the URL with redis://, and leave out --ca-certs.",
+    "client certificate": "End the URL in ?ssl_certfile=FILE&ssl_keyfile=FILE.",
     "JSON.GET": (
         "This server has no JSON module. Save the documents in a file, one per line, and run "
         "`memorystore-chat import --format langchain-redis FILE`."
@@ -51,7 +58,8 @@ def explain(error: Exception) -> str:
 def explain_usage(error: Any) -> str:
     """Return a usage error in one line that says where to read more."""
     path = error.ctx.command_path if error.ctx else "memorystore-chat"
-    problem = _as_sentence(_as_line(error.format_message()) + _misplaced_option(error))
+    message = _QUOTED_ADDRESS.sub("...", _as_line(error.format_message()))
+    problem = _as_sentence(message + _misplaced_option(error))
     return f"{path}: {problem} See {path} --help."
 
 

@@ -4,19 +4,19 @@ Strategy: the only module of the command line that creates clients. Neither redi
 is imported before a command needs a client.
 """
 
+# ruff: noqa: PLC0415
+
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import typer
 
-import langchain_google_memorystore_redis as memorystore
 from langchain_google_memorystore_redis.cli.group import UsageError
 from langchain_google_memorystore_redis.errors import InvalidArgumentError
 
@@ -25,7 +25,7 @@ from langchain_google_memorystore_redis.errors import InvalidArgumentError
 class Server:
     """Address of the server, and prefix of the sessions on it."""
 
-    url: str | None
+    url: str | None = field(repr=False)
     prefix: str
     cluster: bool | None = None
     iam: bool = False
@@ -38,9 +38,11 @@ class Server:
         """The address without user and password, which no output may hold."""
         if not self.url:
             return "an embedded Valkey"
+        from langchain_google_memorystore_redis._connect.connect import parse_address
+
         try:
-            return _address_of(self.url)
-        except ValueError:
+            return str(parse_address(self.url))
+        except InvalidArgumentError:
             return f"the server of {self.url_source}"
 
     @property
@@ -51,20 +53,20 @@ class Server:
     @contextmanager
     def client(self, url: str | None = None) -> Iterator[Any]:
         """Open a client of this server, or of the one at `url`, which may be of another kind."""
-        try:
+        from langchain_google_memorystore_redis._connect.connect import (
+            connect,
+            naming_address,
+            parse_address,
+        )
+
+        with naming_address(self.url_source if url is None else "--source-url"):
             if url is None:
-                client = memorystore.connect(
+                client = connect(
                     self.url, cluster=self.cluster, iam=self.iam, ca_certs=self.ca_certs
                 )
             else:
-                ca_certs = self.ca_certs if url.startswith("rediss:") else None
-                client = memorystore.connect(url, ca_certs=ca_certs)
-        except InvalidArgumentError as error:
-            if error.argument != "url_or_endpoint":
-                raise
-            problem = str(error).removeprefix(error.argument + " ")
-            source = self.url_source if url is None else "--source-url"
-            raise InvalidArgumentError(source, problem) from None
+                uses_tls = parse_address(url).scheme == "rediss"
+                client = connect(url, ca_certs=self.ca_certs if uses_tls else None)
         try:
             yield client
         finally:
@@ -84,11 +86,3 @@ def named_server(ctx: typer.Context) -> Server:
             ctx.parent,
         )
     return server
-
-
-def _address_of(url: str) -> str:
-    parts = urlsplit(url if "://" in url else f"//{url}")
-    host, port = parts.hostname or "localhost", parts.port or 6379
-    host = f"[{host}]" if ":" in host else host
-    scheme = f"{parts.scheme}://" if parts.scheme else ""
-    return f"{scheme}{host}:{port}{parts.path}"
