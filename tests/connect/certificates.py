@@ -50,10 +50,12 @@ class Authority:
         """What a client needs to trust this authority."""
         return self._certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def serve(self, folder: Path, port: int, address: str | None = HOST) -> tuple[str, ...]:
-        """Command line of a server that also speaks TLS on `port`; its files go to `folder`.
+    def issue(
+        self, address: str | None = HOST, *, expired: bool = False, password: bytes | None = None
+    ) -> tuple[bytes, bytes]:
+        """Return a certificate for `address`, and its key, which a password may protect.
 
-        The certificate is for `address`; without, only its common name says whose it is.
+        Without an address only its common name says whose it is.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
@@ -61,14 +63,38 @@ class Authority:
         extensions: list[tuple[x509.ExtensionType, bool]] = [
             (x509.SubjectAlternativeName(names), False)
         ]
-        certificate = self._sign(name, key.public_key(), extensions if names else [])
+        certificate = self._sign(
+            name, key.public_key(), extensions if names else [], expired=expired
+        )
         private = key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
+            serialization.BestAvailableEncryption(password)
+            if password
+            else serialization.NoEncryption(),
         )
+        return certificate.public_bytes(serialization.Encoding.PEM), private
+
+    def issue_to_client(self, folder: Path, password: bytes | None = None) -> dict[str, str]:
+        """Options of redis-py with a client's certificate and key, which go to `folder`."""
+        names = ("ssl_certfile", "ssl_keyfile")
+        options = {}
+        for name, content in zip(names, self.issue(password=password), strict=True):
+            path = folder / f"{name}.pem"
+            path.write_bytes(content)
+            options[name] = str(path)
+        return options
+
+    def serve(
+        self, folder: Path, port: int, address: str | None = HOST, *, expired: bool = False
+    ) -> tuple[str, ...]:
+        """Command line of a server that also speaks TLS on `port`; its files go to `folder`.
+
+        The certificate is for `address`; see `issue`.
+        """
+        certificate, private = self.issue(address, expired=expired)
         files = {
-            "tls-cert-file": certificate.public_bytes(serialization.Encoding.PEM),
+            "tls-cert-file": certificate,
             "tls-key-file": private,
             "tls-ca-cert-file": self.pem.encode(),
         }
@@ -84,8 +110,10 @@ class Authority:
         name: x509.Name,
         key: ec.EllipticCurvePublicKey,
         extensions: Sequence[tuple[x509.ExtensionType, bool]],
+        *,
+        expired: bool = False,
     ) -> x509.Certificate:
-        now = datetime.now(UTC)
+        now = datetime.now(UTC) - timedelta(days=2 if expired else 0)
         issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         builder = (
             x509.CertificateBuilder()
@@ -114,10 +142,12 @@ class TlsServer:
 
 
 @contextmanager
-def tls_server(engine: Engine, folder: Path, address: str | None = HOST) -> Iterator[TlsServer]:
+def tls_server(
+    engine: Engine, folder: Path, address: str | None = HOST, *, expired: bool = False
+) -> Iterator[TlsServer]:
     """A server whose certificate is for `address`; see `Authority.serve`."""
     authority, port = Authority("one"), _free_port()
-    with Server(engine, *authority.serve(folder, port, address)) as server:
+    with Server(engine, *authority.serve(folder, port, address, expired=expired)) as server:
         yield TlsServer(f"{HOST}:{port}", authority, server)
 
 

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 import redis
 import redis.asyncio
 from redis.cluster import REDIS_ALLOWED_KEYS
-from redis.exceptions import ReadOnlyError, ResponseError
+from redis.exceptions import ReadOnlyError, RedisClusterException, ResponseError
 
+from langchain_google_memorystore_redis._connect.clusters import WaitingCluster
+from langchain_google_memorystore_redis._connect.connections import connection_class, pool_class
+from langchain_google_memorystore_redis._connect.diagnosis import causes_of, final_failure
 from langchain_google_memorystore_redis._connect.retry import AsyncRetry, Retry
+from langchain_google_memorystore_redis._connect.tls import tls_options
 from langchain_google_memorystore_redis._redis.arguments import positive
 from langchain_google_memorystore_redis.errors import InvalidArgumentError
 
@@ -28,16 +33,37 @@ DEFAULT_OPTIONS = {
     # QUIRK(redis-py<8): waits forever by default. Remove when redis-py 8, whose defaults these are,
     # is the oldest.
     "socket_timeout": 5,
-    "socket_connect_timeout": 5,
+    "socket_connect_timeout": 4,
     "socket_keepalive": True,
 }
+_MAX_WAIT = 20
+"""Seconds to wait for a free connection, as redis-py's blocking pools do."""
+
 _CLUSTER_DEFAULTS = {
     # The discovery endpoint outlives every node, so it alone is asked for the topology.
     "dynamic_startup_nodes": False,
     # The loss of one shard must not make the others unusable.
     "require_full_coverage": False,
     "max_connections": 100,
+    "timeout": _MAX_WAIT,
 }
+
+
+@functools.cache
+def known_options() -> frozenset[str]:
+    """Return the names of all options that connections, pools and clients of clusters take."""
+    return frozenset(
+        name
+        for library in (redis, redis.asyncio)
+        for cls in (
+            library.SSLConnection,
+            library.UnixDomainSocketConnection,
+            library.BlockingConnectionPool,
+            library.RedisCluster,
+        )
+        for base in cls.__mro__
+        for name in inspect.signature(base.__init__).parameters
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +71,8 @@ class ServerOptions:
     """All that is needed to make a client of a server."""
 
     tls: bool
-    options: dict[str, Any]
-    """Options of redis-py, host and credentials included."""
+    options: dict[str, Any] = field(repr=False)
+    """Options of redis-py, address and credentials included."""
     cluster: bool
 
     def make_client(self, library: ModuleType) -> Any:
@@ -61,12 +87,15 @@ class ServerOptions:
         if self.cluster:
             options = {**_CLUSTER_DEFAULTS, "retry": retry, **self.options}
             return self._make_cluster_client(library, options)
+        options = {**self.options}
+        if unix := "path" in options:
+            del options["socket_keepalive"]
         # QUIRK(redis-py<6): a command is retried after the errors listed here alone. Remove when
         # redis-py 6 is the oldest: then ReadOnlyError is enough.
         retryable = [redis.ConnectionError, redis.TimeoutError, ReadOnlyError]
-        pool = library.BlockingConnectionPool(
-            connection_class=library.SSLConnection if self.tls else library.Connection,
-            **{"retry": retry, "retry_on_error": retryable, **self.options},
+        pool = pool_class(library)(
+            connection_class=self._connection_class(library, unix=unix),
+            **{"retry": retry, "retry_on_error": retryable, **options},
         )
         try:
             # redis-py would report an unknown option at the first command. Sends nothing.
@@ -77,26 +106,38 @@ class ServerOptions:
             ) from None
         return library.Redis.from_pool(pool)
 
+    def _connection_class(self, library: ModuleType, *, unix: bool = False) -> Any:
+        tls = tls_options(self.options) if self.tls else None
+        return connection_class(library, tls, unix=unix)
+
     def _make_cluster_client(self, library: ModuleType, options: dict[str, Any]) -> Any:
         known = inspect.signature(library.RedisCluster.__init__).parameters
+        connections = self._connection_class(library)
         if library is redis.asyncio:
             # QUIRK(redis-py<6.2): the asyncio class does not take this option. Remove when
             # redis-py 6.2 is the oldest.
             if "dynamic_startup_nodes" not in known:
                 del options["dynamic_startup_nodes"]
-            return library.RedisCluster(ssl=self.tls, **options)
+            return WaitingCluster(connection_class=connections, ssl=self.tls, **options)
         host, port = options.pop("host"), options.pop("port", 6379)
-        options["connection_class"] = redis.SSLConnection if self.tls else redis.Connection
+        options["connection_class"] = connections
         # QUIRK(redis-py<=8.1): the blocking class silently drops options that it does not list, in
         # 5.2 the check of the host name; its pools take them all. Remove when it passes them on.
         unlisted = options.keys() - known.keys() - {*REDIS_ALLOWED_KEYS}
-        return redis.RedisCluster(
-            url=f"redis://[{host}]:{port}" if ":" in host else f"redis://{host}:{port}",
-            connection_pool_class=functools.partial(
-                redis.ConnectionPool, **{name: options.pop(name) for name in unlisted}
-            ),
-            **options,
+        options["connection_pool_class"] = functools.partial(
+            pool_class(redis), **{name: options.pop(name) for name in unlisted}
         )
+        outer = sys.exception()
+        try:
+            return redis.RedisCluster(
+                url=f"redis://[{host}]:{port}" if ":" in host else f"redis://{host}:{port}",
+                **options,
+            )
+        except RedisClusterException as error:
+            failure = final_failure(causes_of(error, outer))
+            if failure is None:
+                raise
+        raise failure
 
     def is_cluster(self) -> bool:
         """Ask the server, over a connection of its own: 1 round trip, and 1 to log in."""

@@ -2,29 +2,34 @@
 
 Strategy: the arguments are first resolved, by blocking code, to plain options: address, TLS,
 credentials, cluster or not. Only then is a client made from them, blocking or asyncio by the same
-lines. `client.py` knows redis-py's classes, `iam.py` fetches tokens, `embedded.py` starts a server.
+lines. Each kind of argument has a module of its own, and `client.py` knows redis-py's classes.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import ssl
 from asyncio import to_thread
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 import redis
 import redis.asyncio
-from redis.connection import parse_url
 
-from langchain_google_memorystore_redis._connect.client import DEFAULT_OPTIONS, ServerOptions
+from langchain_google_memorystore_redis._connect.address import parse_address
+from langchain_google_memorystore_redis._connect.client import (
+    DEFAULT_OPTIONS,
+    ServerOptions,
+    known_options,
+)
+from langchain_google_memorystore_redis._connect.tls import resolve_tls
 from langchain_google_memorystore_redis._redis.arguments import boolean
 from langchain_google_memorystore_redis.errors import ArgumentTypeError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
+
+__all__ = ["aconnect", "connect", "naming_address", "parse_address"]
 
 _ADDRESS_OPTIONS = {
     "host",
@@ -131,8 +136,20 @@ async def aconnect(
     return client
 
 
+@contextmanager
+def naming_address(name: str) -> Iterator[None]:
+    """Give errors about the address the name by which the caller knows it."""
+    try:
+        yield
+    except InvalidArgumentError as error:
+        if error.argument != "url_or_endpoint":
+            raise
+        problem = str(error).removeprefix(f"{error.argument} ")
+        raise type(error)(name, problem) from None
+
+
 def _resolve(
-    address: str | None,
+    text: str | None,
     cluster: bool | None,
     iam: bool | Credentials,
     ca_certs: str | os.PathLike[str] | Sequence[str] | None,
@@ -146,27 +163,36 @@ def _resolve(
         raise ArgumentTypeError(
             "iam", f"must be a bool or credentials of google-auth, not {type(iam).__name__}"
         )
-    if address is None:
-        address = os.environ.get("REDIS_URL") or None
+    if text is None:
+        text = os.environ.get("REDIS_URL") or None
         folder = os.environ.get("MEMORYSTORE_EMBEDDED_DIR") or None
-        if address and folder:
+        if text and folder:
             raise InvalidArgumentError(
                 "url_or_endpoint",
                 "is not given, and REDIS_URL and MEMORYSTORE_EMBEDDED_DIR are both set: "
                 "unset one of them",
             )
-        if not address:
+        if not text:
             return _resolve_embedded(folder, cluster or iam or ca_certs is not None, given)
-    scheme, address_options = _parse_address(address)
-    options = {**DEFAULT_OPTIONS, **given, **address_options}
-    tls = _resolve_tls(scheme, ca_certs, options, iam=bool(iam))
+    address = parse_address(text, known_options())
+    options = {**DEFAULT_OPTIONS, **given, **address.options}
+    tls = resolve_tls(address.scheme, ca_certs, options, iam=bool(iam))
     if iam:
         _resolve_iam(iam, options)
+    return ServerOptions(tls, options, _resolve_cluster(cluster, tls, options))
+
+
+def _resolve_cluster(cluster: bool | None, tls: bool, options: dict[str, Any]) -> bool:
+    """Return True for a cluster, whose options are left without a database; may ask the server."""
+    if "path" in options:
+        if cluster:
+            raise InvalidArgumentError("cluster", "is True, but a Unix socket leads to one server")
+        return False
     if cluster is None:
         cluster = ServerOptions(tls, options, cluster=False).is_cluster()
     if cluster and options.pop("db", 0) != 0:
         raise InvalidArgumentError("db", "must be 0: a cluster has no other database")
-    return ServerOptions(tls, options, cluster)
+    return cluster
 
 
 def _resolve_embedded(folder: str | None, remote: object, given: dict[str, Any]) -> ServerOptions:
@@ -176,100 +202,11 @@ def _resolve_embedded(folder: str | None, remote: object, given: dict[str, Any])
             "is needed with cluster, iam or ca_certs: the embedded server has none of them",
         )
     from langchain_google_memorystore_redis._connect.embedded import (  # noqa: PLC0415  (an extra)
-        embedded_port,
+        embedded_socket,
     )
 
-    port = embedded_port(folder)
-    options = {**DEFAULT_OPTIONS, **given, "host": "127.0.0.1", "port": port}
+    options = {**DEFAULT_OPTIONS, **given, "path": embedded_socket(folder)}
     return ServerOptions(tls=False, options=options, cluster=False)
-
-
-def _parse_address(address: str) -> tuple[str | None, dict[str, Any]]:
-    """Return the scheme of a URL, None for a bare endpoint, and the options in it."""
-    if not isinstance(address, str):
-        raise ArgumentTypeError("url_or_endpoint", f"must be a str, not {type(address).__name__}")
-    scheme = address.partition("://")[0] if "://" in address else None
-    try:
-        url = address if scheme else f"redis://{address}"
-        options: dict[str, Any] = dict(parse_url(url))  # type: ignore[no-untyped-call]
-        parts = urlsplit(url)
-        if "host" not in options or (scheme is None and parts.path):
-            raise ValueError
-    except ValueError:
-        # Without the address and the cause: both may hold the password, or a piece of it.
-        raise InvalidArgumentError(
-            "url_or_endpoint",
-            "must be host, host:port, redis://[user:password@]host:port, or rediss://... "
-            "for TLS; percent-encode special characters of a password, and put an IPv6 "
-            "address in [brackets]",
-        ) from None
-    # redis-py ignores a port of 0 and a path that is no number.
-    if parts.port == 0:
-        raise InvalidArgumentError("url_or_endpoint", "has port 0: give the port, usually 6379")
-    if not re.fullmatch("/?[0-9]*/?", parts.path):
-        raise InvalidArgumentError(
-            "url_or_endpoint",
-            "has a path that is no database: end the URL with a number, such as /0, or no path",
-        )
-    options.pop("connection_class", None)
-    return scheme, options
-
-
-def _resolve_tls(
-    scheme: str | None,
-    ca_certs: str | os.PathLike[str] | Sequence[str] | None,
-    options: dict[str, Any],
-    *,
-    iam: bool,
-) -> bool:
-    """Return True if the connection is to use TLS, and add its settings to `options`."""
-    ssl_option: bool | None = options.pop("ssl", None)
-    if ssl_option is None and ca_certs is not None:
-        ssl_option = True
-    if scheme == "rediss" and ssl_option is False:
-        raise InvalidArgumentError("ssl", "is False, but the URL begins with rediss://")
-    if scheme == "redis" and ssl_option:
-        raise InvalidArgumentError(
-            "url_or_endpoint", "begins with redis://, without TLS: use rediss:// or no scheme"
-        )
-    if scheme == "rediss" or ssl_option:
-        # QUIRK(redis-py<6): off by default. Remove when redis-py 6 is the oldest.
-        options.setdefault("ssl_check_hostname", True)
-        if ca_certs is not None:
-            options.update(_ca_options(ca_certs))
-        return True
-    if iam and ssl_option is not False:
-        raise InvalidArgumentError(
-            "iam",
-            "sends a token that gives access to more than this server, and this connection is "
-            "not encrypted: give ca_certs or a rediss:// URL, or ssl=False to permit plain text",
-        )
-    return False
-
-
-def _ca_options(ca_certs: str | os.PathLike[str] | Sequence[str]) -> dict[str, str]:
-    """Return the option of redis-py for these authorities, which are loaded once to check them."""
-    try:
-        if isinstance(ca_certs, (str, os.PathLike)):
-            text = os.fspath(ca_certs)
-            name = "ssl_ca_data" if "-----BEGIN" in text else "ssl_ca_certs"
-        else:
-            text, name = "\n".join(ca_certs), "ssl_ca_data"
-    except TypeError as error:
-        raise ArgumentTypeError(
-            "ca_certs", f"must be a path, PEM text or a list of PEM texts, all of them str: {error}"
-        ) from error
-    if not text.strip():  # ssl and redis-py would ignore it
-        raise InvalidArgumentError("ca_certs", "is empty: give the authorities, or leave it out")
-    try:
-        if name == "ssl_ca_data":
-            ssl.create_default_context(cadata=text)
-        else:
-            ssl.create_default_context(cafile=text)
-    except OSError as error:  # an ssl.SSLError too
-        source = "text" if name == "ssl_ca_data" else repr(text)
-        raise InvalidArgumentError("ca_certs", f"({source}) cannot be used: {error}") from error
-    return {name: text}
 
 
 def _resolve_iam(iam: Credentials | Literal[True], options: dict[str, Any]) -> None:

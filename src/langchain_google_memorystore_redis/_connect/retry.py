@@ -8,6 +8,7 @@ copy of the object, and a connection serves one command at a time, so that it ma
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ import redis
 from redis.asyncio.retry import Retry as RedisAsyncRetry
 from redis.backoff import EqualJitterBackoff
 from redis.retry import Retry as RedisRetry
+
+from langchain_google_memorystore_redis._connect.diagnosis import causes_of, final_failure
 
 _logger = logging.getLogger("langchain_google_memorystore_redis")
 
@@ -72,12 +75,13 @@ class AsyncRetry(RedisAsyncRetry):
 def _log_failure(fail: Callable[..., Any]) -> Callable[..., Any]:
     """Return `fail`, which may be a coroutine function, preceded by a log message.
 
-    A wrong user or password is raised at once: no retry would succeed.
+    An error after which no retry would succeed is raised at once.
     """
+    outer = sys.exception()
 
     def log_and_fail(error: Exception, *failures: int) -> Any:
         _logger.warning("Attempt failed: %s: %s", type(error).__name__, error)
-        if isinstance(error, redis.AuthenticationError):
+        if final_failure(causes_of(error, outer)):
             raise error
         return fail(error, *failures)
 
