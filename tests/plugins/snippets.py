@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
-from redis.connection import parse_url
 from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
@@ -20,9 +19,11 @@ from langchain_google_memorystore_redis._connect import connect as connection
 from tests.plugins.servers import Servers
 
 
-def _connect(from_url: Callable[..., Any], url: str, documented: str, **options: Any) -> Any:
+def _connect(
+    from_url: Callable[..., Any], url: str, documented: str, *args: Any, **options: Any
+) -> Any:
     assert documented == "redis://127.0.0.1:6379"
-    return from_url(url, **options)
+    return from_url(url, *args, **options)
 
 
 def _catch_up(example: Example) -> None:
@@ -44,8 +45,8 @@ def documented_server(
     for module in (redis, redis.asyncio):
         connect = functools.partial(_connect, module.from_url, url)
         monkeypatch.setattr(module, "from_url", connect)
-    located = functools.partial(_connect, parse_url, url)
-    monkeypatch.setattr(connection, "parse_url", located)
+    located = functools.partial(_connect, connection.parse_address, url)
+    monkeypatch.setattr(connection, "parse_address", located)
     _catch_up(request.node.example)
     return url
 

@@ -54,11 +54,13 @@ def connect(
     """Return a client of redis-py set up for Memorystore for Redis, Redis Cluster or Valkey.
 
     Args:
-        url_or_endpoint: `host`, `host:port`, or a `redis://` or `rediss://` (TLS) URL. None
-            takes the environment variable REDIS_URL, or if that is not set, an embedded
-            Valkey (extra `embedded`): shared by all connections of this process, or, if
-            MEMORYSTORE_EMBEDDED_DIR names a folder, by all processes that name the same; its data
-            is kept there. It stops when the last process that uses it has ended.
+        url_or_endpoint: `host`, `host:port`, or a URL that begins with `redis://` or `valkey://`,
+            with `rediss://` or `valkeys://` for TLS, or with `unix://` and the path of a socket;
+            special characters of user and password must be percent-encoded. None takes the
+            environment variable REDIS_URL, or if that is not set, an embedded Valkey (extra
+            `embedded`): shared by all connections of this process, or, if
+            MEMORYSTORE_EMBEDDED_DIR names a folder, by all processes of this user that name the
+            same; its data is kept there. It stops when the last process that uses it has ended.
         cluster: True returns a `RedisCluster`, for Memorystore for Redis Cluster and for Valkey
             with cluster mode: give the discovery endpoint. False returns a `Redis`. None asks the
             server, by CLUSTER SLOTS; a user without permission to run that could not use a
@@ -80,15 +82,20 @@ def connect(
 
     Defaults that differ from redis-py's:
 
-    - RESP2, and timeouts of 5 seconds for a reply and for connecting.
+    - RESP2, and timeouts of 5 seconds for a reply and 4 for connecting.
     - Four retries, with jittered, growing pauses: a server that refuses connections is reported
-      after some 2 seconds, a silent one after 27, a wrong password at once. After a failover that
-      leaves a connection on a read-only server, it is reopened and the command sent again.
+      after some 2 seconds, a silent one after 27. After a failover that leaves a connection on a
+      read-only server, it is reopened and the command sent again.
+    - No retry where it would not help; the `ConnectionError` says what to do. That is a
+      certificate of another authority or host, or one that has expired, a file or client
+      certificate that is missing, and TLS on one side only; a wrong password raises an
+      `AuthenticationError`. A server that does not answer a first TLS handshake for 4 seconds is
+      asked in plain text for another second.
     - At most 50 connections a pool (`max_connections`); a caller waits up to 20 seconds
-      (`timeout`) for a free one.
-    - In a cluster at most 100 connections a node; one more raises a `MaxConnectionsError`. Only
-      the discovery endpoint is asked for the topology. Unreachable shards leave the others usable;
-      commands to a shard that fails over may raise a `ConnectionError`.
+      (`timeout`) for a free one. In a cluster a blocking client opens at most 100 a node, and an
+      asyncio client runs at most 100 calls at once.
+    - In a cluster only the discovery endpoint is asked for the topology. Unreachable shards leave
+      the others usable; commands to a shard that fails over may raise a `ConnectionError`.
 
     With `cluster` given, `Redis` and asyncio clients send nothing yet; otherwise one connection
     is opened and closed: 1 round trip, and 1 to log in. Raises `InvalidArgumentError` for
