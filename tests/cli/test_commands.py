@@ -314,6 +314,43 @@ def test_a_password_that_is_wanted_is_shown_in_a_url_without_a_user(servers: Ser
             assert "redis://:password@host:port" in done.stderr
 
 
+def test_a_server_is_named_by_a_url_of_either_library_in_any_case(
+    servers: Servers, tmp_path: Path
+) -> None:
+    path = tmp_path / "socket"
+    with Server(servers.engine("valkey-9.1"), "--unixsocket", str(path)) as server:
+        where = f"127.0.0.1:{server.port}"
+        for url in (f"VALKEY://{where}", f"Redis://{where}/1", f"unix://{path}"):
+            assert run("--url", url, "list").exit_code == 0
+            assert run("list", REDIS_URL=url).exit_code == 0
+            migrated = run("--url", where, "migrate", "langchain-redis", "--source-url", url)
+            assert migrated.exit_code == 0
+            checked = run("--url", url, "doctor")
+            assert checked.exit_code == 0
+            assert re.match(f"Checking (redis://{where}|unix://{path})", checked.output)
+
+
+def test_tls_on_one_side_only_is_said_with_the_options_that_mend_it(
+    servers: Servers, tmp_path: Path
+) -> None:
+    with tls_server(servers.engine("redis-7.0"), tmp_path) as server:
+        done = run("--url", f"redis://{server.endpoint}", "list")
+        assert done.exit_code == 1
+        assert "Begin the URL with rediss://, or pass --ca-certs." in done.stderr
+        server.plain.cli("CONFIG", "SET", "tls-auth-clients", "yes")
+        authorities = tmp_path / "authorities.pem"
+        authorities.write_text(server.authority.pem)
+        trusting = ["--url", f"valkeys://{server.endpoint}", "--ca-certs", str(authorities)]
+        done = run(*trusting, "list")
+        assert "?ssl_certfile=FILE&ssl_keyfile=FILE" in done.stderr
+        mine = server.authority.issue_to_client(tmp_path)
+        options = "&".join(f"{name}={path}" for name, path in mine.items())
+        trusting[1] += f"?{options}"
+        assert run(*trusting, "list").exit_code == 0
+        done = run("--url", f"rediss://127.0.0.1:{server.plain.port}", "list")
+        assert "Begin the URL with redis://, and leave out --ca-certs." in done.stderr
+
+
 def test_an_error_names_where_the_url_came_from(plain: Shell) -> None:
     wrong = "must be host, host:port"
     for command in ("list", "doctor"):

@@ -1,6 +1,6 @@
 """Connections that cannot succeed: said at once, and what to do about it.
 
-No test here waits for retries: the longest, a handshake that nobody answers, is over in 5 seconds.
+One attempt is in the log, not five.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 import shutil
 import ssl
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ def server(engine: Engine, tmp_path: Path) -> Iterator[TlsServer]:
 
 
 async def failure_of(way: Way, address: str, **options: Any) -> Exception:
-    """What connecting and a first command raise; five tries would be in the log."""
+    """What connecting and a first command raise."""
     with pytest.raises((redis.ConnectionError, InvalidArgumentError)) as caught:
         await ping(way, address, **options)
     return caught.value
@@ -198,9 +197,7 @@ async def test_tls_to_a_server_that_speaks_plain_text(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with Server(servers.engine(engine_name), "--requirepass", "right") as plain:
-        started = time.monotonic()
         error = await failure_of(way, f"rediss://{HOST}:{plain.port}", cluster=cluster)
-        assert time.monotonic() - started < 5
     assert type(error) is redis.ConnectionError
     assert "the server does not speak TLS: use redis:// instead of rediss://" in str(error)
     assert tries(caplog) <= 1

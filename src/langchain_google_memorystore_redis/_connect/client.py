@@ -33,7 +33,7 @@ DEFAULT_OPTIONS = {
     # QUIRK(redis-py<8): waits forever by default. Remove when redis-py 8, whose defaults these are,
     # is the oldest.
     "socket_timeout": 5,
-    "socket_connect_timeout": 4,
+    "socket_connect_timeout": 3,
     "socket_keepalive": True,
 }
 _MAX_WAIT = 20

@@ -82,15 +82,15 @@ def connect(
 
     Defaults that differ from redis-py's:
 
-    - RESP2, and timeouts of 5 seconds for a reply and 4 for connecting.
+    - RESP2, and timeouts of 5 seconds for a reply and 3 for connecting.
     - Four retries, with jittered, growing pauses: a server that refuses connections is reported
-      after some 2 seconds, a silent one after 27. After a failover that leaves a connection on a
-      read-only server, it is reopened and the command sent again.
+      after some 2 seconds, a silent one after 17 to 28. After a failover that leaves a
+      connection on a read-only server, it is reopened and the command sent again.
     - No retry where it would not help; the `ConnectionError` says what to do. That is a
       certificate of another authority or host, or one that has expired, a file or client
       certificate that is missing, and TLS on one side only; a wrong password raises an
-      `AuthenticationError`. A server that does not answer a first TLS handshake for 4 seconds is
-      asked in plain text for another second.
+      `AuthenticationError`. A server that leaves the first TLS handshake unanswered for 3
+      seconds is asked in plain text.
     - At most 50 connections a pool (`max_connections`); a caller waits up to 20 seconds
       (`timeout`) for a free one. In a cluster a blocking client opens at most 100 a node, and an
       asyncio client runs at most 100 calls at once.
