@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
@@ -19,6 +18,8 @@ from redis.asyncio.cluster import ClusterPipeline
 from redis.exceptions import RedisClusterException
 
 from langchain_google_memorystore_redis._connect.diagnosis import causes_of, final_failure
+
+T = TypeVar("T")
 
 _UNLIMITED = 2**31 - 1
 _in_call = ContextVar("_in_call", default=False)
@@ -62,28 +63,28 @@ class WaitingCluster(redis.asyncio.RedisCluster):
                 raise failure
         return self
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait until one more call may run; raises redis-py's `ConnectionError` after `timeout`."""
+    async def run(self, call: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
+        """Run a call when one more may run; raises redis-py's `ConnectionError` after `timeout`."""
         if _in_call.get():
-            yield
-            return
+            return await call(*args, **kwargs)
         try:
-            async with asyncio.timeout(self._timeout):
+            if self._turns.locked():  # or the timeout would cost each call a few microseconds
+                async with asyncio.timeout(self._timeout):
+                    await self._turns.acquire()
+            else:
                 await self._turns.acquire()
         except TimeoutError:
             raise redis.ConnectionError("No connection available.") from None
         token = _in_call.set(True)
         try:
-            yield
+            return await call(*args, **kwargs)
         finally:
             _in_call.reset(token)
             self._turns.release()
 
     async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         """Send a command when its turn has come."""
-        async with self.turn():
-            return await super().execute_command(*args, **kwargs)
+        return await self.run(super().execute_command, *args, **kwargs)
 
     def pipeline(self, *args: Any, **kwargs: Any) -> ClusterPipeline:
         """Return a pipeline that is sent when its turn has come."""
@@ -93,8 +94,7 @@ class WaitingCluster(redis.asyncio.RedisCluster):
 class _WaitingPipeline(ClusterPipeline):
     def __init__(self, client: WaitingCluster, *args: Any, **kwargs: Any) -> None:
         super().__init__(client, *args, **kwargs)
-        self._turn = client.turn
+        self._run = client.run
 
     async def execute(self, *args: Any, **kwargs: Any) -> list[Any]:
-        async with self._turn():
-            return await super().execute(*args, **kwargs)
+        return await self._run(super().execute, *args, **kwargs)
