@@ -64,6 +64,7 @@ def test_there_are_twins_to_hold_to_each_other() -> None:
             "acount",
             "aentries",
             "aget_messages",
+            "areplace_from",
             "atruncate",
         ],
         "MemorystoreSaver": [

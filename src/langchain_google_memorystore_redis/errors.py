@@ -9,6 +9,7 @@
     ├── WrongTypeError            (TypeError)              a key that holds another Redis type
     ├── CorruptEntryError         (ValueError)             a stored element that is no message
     ├── MessageIndexError         (IndexError)             an index without a message
+    ├── EntryNotFoundError        (LookupError)            an entry that is no longer there
     ├── NotReplicatedError        (RuntimeError)           stored, but not yet on enough replicas
     ├── SessionExistsError        (ValueError)             a copy onto an existing session
     ├── HistoryChangedError       (RuntimeError)           a session cut while it was being read
@@ -35,6 +36,7 @@ __all__ = [
     "CorruptEntryError",
     "CredentialsError",
     "EmbeddedServerError",
+    "EntryNotFoundError",
     "HistoryChangedError",
     "InvalidArgumentError",
     "InvalidClientError",
@@ -128,6 +130,18 @@ class MessageIndexError(MemorystoreError, IndexError):
         super().__init__(f"session {session_id!r} has no message at index {index}")
         self.session_id = session_id
         self.index = index
+
+
+class EntryNotFoundError(MemorystoreError, LookupError):
+    """The session has no entry with that id. `session_id` and `entry_id` say which."""
+
+    def __init__(self, session_id: str, entry_id: str) -> None:
+        super().__init__(
+            f"session {session_id!r} has no entry {entry_id!r}, or it is not among the newest "
+            "10,000: it was replaced or removed. Nothing was changed; read the session again."
+        )
+        self.session_id = session_id
+        self.entry_id = entry_id
 
 
 class NotReplicatedError(MemorystoreError, RuntimeError):

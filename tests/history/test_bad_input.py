@@ -132,6 +132,7 @@ def test_blocking_methods_of_an_asyncio_client_name_what_to_await() -> None:
         lambda: list(history),
         history.entries,
         lambda: history.truncate(1),
+        lambda: history.replace_from("id", [HumanMessage("x")]),
         lambda: history.copy("t"),
         history.clear,
     ):
@@ -256,6 +257,7 @@ async def test_a_key_of_another_type_is_neither_read_changed_nor_deleted(
         lambda: history.add_messages([HumanMessage("x")]),
         lambda: history.truncate(0),
         lambda: history.truncate(5),
+        lambda: history.replace_from("id", [HumanMessage("x")]),
         lambda: history.copy("other"),
     ):
         with pytest.raises(WrongTypeError, match=key) as caught:
@@ -339,6 +341,7 @@ def test_a_server_that_is_away_is_never_an_empty_history(servers: Servers) -> No
         lambda: list(history),
         lambda: history.add_user_message("x"),
         lambda: history.truncate(1),
+        lambda: history.replace_from("id", [HumanMessage("x")]),
         history.clear,
         lambda: history.copy("t"),
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -10,7 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from langchain_google_memorystore_redis import MemorystoreChatMessageHistory, SessionExistsError
+from langchain_google_memorystore_redis import (
+    EntryNotFoundError,
+    MemorystoreChatMessageHistory,
+    SessionExistsError,
+)
 from langchain_google_memorystore_redis._history import operations as ops
 
 SESSIONS = ["a", "ab", "{a}b"]
@@ -75,6 +80,21 @@ class LogMachine(RuleBasedStateMachine):
     def truncate(self, name: str, view: int, length: int) -> None:
         self.logs[name][view].truncate(length)
         del self.model[name][length:]
+
+    @rule(
+        name=sessions,
+        view=views,
+        index=st.integers(0, 8),
+        batch=st.lists(MESSAGE, min_size=1, max_size=6),
+    )
+    def replace_from(self, name: str, view: int, index: int, batch: list[BaseMessage]) -> None:
+        log = self.logs[name][view]
+        entries = log.entries(index, index + 1)
+        entry_id = entries[0].id if entries else "gone"
+        assert entry_id
+        with nullcontext() if entries else pytest.raises(EntryNotFoundError):
+            log.replace_from(entry_id, batch)
+            self.model[name][index:] = batch
 
     @rule(name=sessions, branch=sessions, view=views, length=st.none() | st.integers(0, 8))
     def copy(self, name: str, branch: str, view: int, length: int | None) -> None:

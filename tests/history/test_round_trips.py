@@ -53,6 +53,7 @@ async def warm(door: Door, history: DoorHistory) -> None:
         other = door.open(name, ttl=100, refresh_ttl_on_read=True)
         await other.add_messages(numbered(1))
         await other.messages()
+        await other.replace_from((await other.entries())[0].id, numbered(1))
         await (await other.copy(f"{name}-copy")).clear()
         await other.clear()
     await history.add_messages(numbered(8))
@@ -65,6 +66,7 @@ async def test_each_operation_costs_one_round_trip(
     for options in (plain, {"ttl": 100, "max_messages": 50, "refresh_ttl_on_read": True}):
         history = counted.open(**options)
         await warm(counted, history)
+        fifth = (await history.entries(4, 5))[0].id
         for call in (
             history.messages,
             history.iterated,
@@ -73,6 +75,7 @@ async def test_each_operation_costs_one_round_trip(
             partial(history.get_messages, -5),
             partial(history.get_messages, 2, 6),
             partial(history.get_messages, -4, -1),
+            partial(history.replace_from, fifth, numbered(3)),
             partial(history.add_message, HumanMessage("x")),
             partial(history.add_messages, numbered(100)),
             partial(history.truncate, 4),

@@ -18,7 +18,11 @@ from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage
 
 from langchain_google_memorystore_redis._codec.compression import compression_threshold
-from langchain_google_memorystore_redis._history.batch import IdempotencyKey, message_list
+from langchain_google_memorystore_redis._history.batch import (
+    Batch,
+    IdempotencyKey,
+    message_list,
+)
 from langchain_google_memorystore_redis._history.display import Display
 from langchain_google_memorystore_redis._history.entry import Entry
 from langchain_google_memorystore_redis._history.idempotency import appends_of
@@ -290,6 +294,33 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         """Async twin of `truncate`."""
         await self._async.run(self._remove(self._ops.truncate(not_negative("length", length))))
 
+    def replace_from(self, entry_id: str, messages: Sequence[BaseMessage]) -> None:
+        """Replace an entry and all after it with messages, all or nothing. One round trip.
+
+        This is how to edit a message, or to store another answer, without ever losing the old ones
+        to a failure; `entries` returns the ids. Renews `ttl`, and waits for replicas, as
+        `add_messages` does; `max_messages` is applied by the next append. The server searches the
+        newest 10,000 entries, the newest first. Raises `EntryNotFoundError` and changes nothing if
+        the entry is not among them, for example because another client has replaced it.
+
+        The batch is stored once, even if the client sends it again after a lost reply. After a
+        connection error, repeat the call with the same message objects, as for `add_messages`.
+
+        Examples:
+            >>> from langchain_core.messages import HumanMessage
+            >>> entry = history.entries()[-1]
+            >>> history.replace_from(entry.id, [HumanMessage("edited")])
+            >>> history[-1].content
+            'edited'
+        """
+        with self._appends.attempt(self._ops, message_list(messages)) as batch:
+            self._sync.run(self._replace_from(entry_id, batch))
+
+    async def areplace_from(self, entry_id: str, messages: Sequence[BaseMessage]) -> None:
+        """Async twin of `replace_from`."""
+        with self._appends.attempt(self._ops, message_list(messages)) as batch:
+            await self._async.run(self._replace_from(entry_id, batch))
+
     def copy(self, session_id: str, length: int | None = None) -> MemorystoreChatMessageHistory:
         """Copy the first `length` messages (None: all) to a new session, and return its history.
 
@@ -379,6 +410,13 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
     def _remove(self, op: Op[None]) -> Flow[None]:
         """Run an operation that removes messages, which the cache then forgets."""
         yield from ask(op)
+        if self._cache is not None:
+            self._cache.forget(self.key)
+
+    def _replace_from(self, entry_id: str, batch: Batch) -> Flow[None]:
+        """Run a replacement; the cache then forgets what was replaced."""
+        length = yield from self._ops.replace_from(entry_id, batch)
+        self._appends.record_length(self._ops.key, length)
         if self._cache is not None:
             self._cache.forget(self.key)
 

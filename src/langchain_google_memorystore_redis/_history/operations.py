@@ -7,6 +7,7 @@ where that page begins if the list was trimmed meanwhile.
 
 from __future__ import annotations
 
+import json
 import logging
 import operator
 from collections.abc import Callable, Iterator
@@ -22,8 +23,11 @@ from langchain_google_memorystore_redis._redis.arguments import index_or_none
 from langchain_google_memorystore_redis._redis.op import Flow, Op, ask
 from langchain_google_memorystore_redis._redis.scripts import Script
 from langchain_google_memorystore_redis.errors import (
+    ArgumentTypeError,
     CorruptEntryError,
+    EntryNotFoundError,
     HistoryChangedError,
+    InvalidArgumentError,
     MessageIndexError,
     NotReplicatedError,
     SessionExistsError,
@@ -43,6 +47,7 @@ _APPEND = Script(__package__, "append")
 _CLEAR = Script(__package__, "clear")
 _COPY = Script(__package__, "copy")
 _REFRESH = Script(__package__, "refresh")
+_REPLACE_FROM = Script(__package__, "replace_from")
 
 
 class OnCorrupt(Enum):
@@ -152,6 +157,30 @@ class HistoryOps:
         if length == 0:
             return self.clear()
         return Op(("LTRIM", self.key, 0, min(length, _MAX_INDEX) - 1), _discard)
+
+    def replace_from(self, entry_id: str, batch: Batch) -> Flow[int]:
+        """Replace an entry and all after it by a batch, once, and return the new length."""
+        if not batch.elements:
+            raise InvalidArgumentError(
+                "messages", "must not be empty; to only remove, use truncate"
+            )
+        if not isinstance(entry_id, str):
+            raise ArgumentTypeError(
+                "entry_id",
+                f"must be the id of an entry, not {type(entry_id).__name__}; an entry of release "
+                "0.3.0 has none: use truncate",
+            )
+        if not entry_id:
+            raise InvalidArgumentError("entry_id", "must not be empty")
+
+        def length_of(reply: int) -> int:
+            if not reply:
+                raise EntryNotFoundError(self.session_id, entry_id)
+            return reply
+
+        name = f',"id":{json.dumps(entry_id, ensure_ascii=False)}'.encode("utf-8", "surrogatepass")
+        replace = _REPLACE_FROM.op([self.key], (self.ttl_ms, name, *batch.elements), length_of)
+        return (yield from (self._append_and_wait(replace) if self.replicas_ack else ask(replace)))
 
     def message_at(self, index: int) -> Flow[BaseMessage]:
         """Return the message at an index."""

@@ -1,0 +1,44 @@
+-- Replaces an entry and all after it by a batch, once, even if the batch is sent again.
+-- KEYS[1]  the session's list
+-- ARGV[1]  expiry in milliseconds, 0 for none
+-- ARGV[2]  id of the entry as its element holds it: ,"id":"..."
+-- ARGV[3]... the elements of the batch
+-- Returns the length of the session afterwards; 0 if there is no such entry, and changes nothing.
+local key, ttl, id, first, size = KEYS[1], ARGV[1], ARGV[2], ARGV[3], #ARGV - 2
+local length = redis.call('LLEN', key)
+
+local function is_named(element)
+  local start, stop = string.find(element, id, -#id - 30, true)
+  return start and string.match(element, '^,"ts":%d+}$', stop + 1)
+end
+
+-- Returns the index of the entry, or true if the batch is stored. The bound keeps the server responsive.
+local function find()
+  for last = length - 1, math.max(0, length - 10000), -250 do
+    local elements = redis.call('LRANGE', key, math.max(0, last - 249), last)
+    for i = #elements, 1, -1 do
+      if elements[i] == first then return true end
+      if is_named(elements[i]) then return last - #elements + i end
+    end
+  end
+end
+
+local found = find()
+if not found then return 0 end
+if found == true then
+  -- A write that changes nothing: a server that has become a replica must not confirm the batch, and
+  -- Valkey's WAIT counts the replicas that have the newest write of its own connection.
+  redis.call('LSET', key, -1, redis.call('LINDEX', key, -1))
+  return length
+end
+
+-- In place: in a cluster slot that is being moved, a key that was removed cannot be written again.
+local kept = math.min(size, length - found)
+for i = 1, kept do redis.call('LSET', key, found + i - 1, ARGV[i + 2]) end
+-- Lua unpacks a few thousand values at most.
+for start = kept + 3, #ARGV, 1000 do
+  redis.call('RPUSH', key, unpack(ARGV, start, math.min(start + 999, #ARGV)))
+end
+if found + size < length then redis.call('LTRIM', key, 0, found + size - 1) end
+if ttl ~= '0' then redis.call('PEXPIRE', key, ttl) end
+return found + size
