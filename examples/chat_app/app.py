@@ -2,7 +2,8 @@
 
 Strategy: the page sends each action of its user as a request and receives what to show as
 server-sent events; `conversations.py` implements the actions. There is no login, and everyone who
-can connect sees every conversation, so it listens on localhost.
+can connect sees every conversation, so it listens on localhost; `access.py` keeps pages of other
+sites out.
 """
 
 from __future__ import annotations
@@ -19,18 +20,21 @@ from typing import Annotated, Any
 
 import redis
 import uvicorn
-from conversations import ConflictError, Conversations, explain
+from access import AccessChecks, name_of
+from conversations import ID, ConflictError, Conversations, explain
 from fastapi import Depends, FastAPI, Request
 from fastapi import Path as PathPart
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from model import load
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from langchain_google_memorystore_redis import MemorystoreError
+from langchain_google_memorystore_redis import EntryNotFoundError, MemorystoreError
 from langchain_google_memorystore_redis._connect.connect import aconnect
 
 FOLDER = Path(__file__).parent
@@ -75,22 +79,34 @@ def _conversations(request: Request) -> Conversations:
     return conversations
 
 
-app = FastAPI(title="Chat", lifespan=lifespan)
+def _storable(text: str) -> str:
+    """Refuse half a surrogate pair, which JSON can hold but UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid Unicode") from None
+    return text
+
+
+# Without its pages of documentation, which load programs from elsewhere.
+app = FastAPI(title="Chat", lifespan=lifespan, openapi_url=None)
+app.add_middleware(AccessChecks, names=("localhost", *os.environ.get("CHAT_APP_HOSTS", "").split()))
 AllConversations = Annotated[Conversations, Depends(_conversations)]
-ConversationId = Annotated[str, PathPart(pattern=r"^[a-z0-9-]{1,64}$")]
+ConversationId = Annotated[str, PathPart(pattern=f"^{ID}$")]
+Text = Annotated[str, AfterValidator(_storable)]
 
 
 class UserMessage(BaseModel):
     """Message of the user; `replaces` is the id of an earlier one that it replaces."""
 
-    text: str = Field(min_length=1, max_length=100_000)
-    replaces: str | None = None
+    text: Text = Field(min_length=1, max_length=100_000)
+    replaces: Text | None = None
 
 
 class BranchPoint(BaseModel):
     """Id of the last message that a branch shares with its origin."""
 
-    entry: str
+    entry: Text
 
 
 @app.get("/api/conversations/{conversation}/events")
@@ -139,9 +155,21 @@ def _problem(status: int, text: str) -> JSONResponse:
     return JSONResponse({"problem": text}, status)
 
 
+@app.exception_handler(StarletteHTTPException)
+async def _on_http_error(_: Request, error: Any) -> JSONResponse:
+    return _problem(error.status_code, error.detail)
+
+
+@app.exception_handler(RequestValidationError)
+async def _on_invalid_request(_: Request, error: Any) -> JSONResponse:
+    first = error.errors()[0]  # never with the input, which may be what no answer can hold
+    return _problem(422, f"{first['loc'][-1]}: {first['msg']}")
+
+
 @app.exception_handler(ConflictError)
+@app.exception_handler(EntryNotFoundError)
 async def _on_conflict(_: Request, error: Exception) -> JSONResponse:
-    return _problem(409, str(error))
+    return _problem(409, explain(error))
 
 
 @app.exception_handler(MemorystoreError)
@@ -163,6 +191,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A web chat on MemorystoreChatMessageHistory.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="name by which browsers reach the app, besides localhost, --host and IP addresses",
+    )
     parser.add_argument("--workers", type=int, default=1, help="number of server processes")
     parser.add_argument(
         "--model",
@@ -174,6 +209,10 @@ def main() -> None:
         parser.error(
             "several workers need a shared server: set REDIS_URL or MEMORYSTORE_EMBEDDED_DIR"
         )
+    names = [
+        name_of(host) or parser.error(f"{host!r} is not a host") for host in options.allow_host
+    ]
+    os.environ["CHAT_APP_HOSTS"] = " ".join([*names, options.host.lower()])
     os.environ["CHAT_APP_MODEL"] = options.model  # workers import this module again
     uvicorn.run(
         "app:app",

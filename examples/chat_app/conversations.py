@@ -4,16 +4,18 @@ Strategy: a conversation is a `MemorystoreChatMessageHistory` and nothing else; 
 announces that it changed. Any number of workers can therefore serve any number of tabs, and a lost
 announcement does no harm: every event carries the whole state.
 
-A user's message is stored when it is sent, the answer in one append when it is complete. A crash
-while the model generates loses an answer that can be regenerated, never a message of the user, and
-no tool call is ever stored without its result. One turn at a time writes to a conversation, under a
-lock in Redis that expires if its worker dies.
+A user's message is stored when it is sent, the answer in one step when it is complete. An edit or a
+new answer replaces what it supersedes in that same step, so whatever fails, the conversation holds
+the old messages or the new ones. A crash while the model generates loses an answer that can be
+regenerated, never a message of the user, and no tool call is ever stored without its result. One
+turn at a time writes to a conversation, under a lock in Redis that expires if its worker dies.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -28,10 +30,14 @@ from redis.exceptions import LockError, RedisError
 
 from langchain_google_memorystore_redis import (
     Entry,
+    EntryNotFoundError,
     MemorystoreChatMessageHistory,
     MemorystoreError,
 )
 from langchain_google_memorystore_redis.sessions import Session, alist_sessions
+
+ID = "[a-z0-9-]{1,64}"
+"""Pattern of the ids of conversations, which are part of addresses."""
 
 PREFIX = "chat_app:conversation:"
 EVENTS = "chat_app:events"
@@ -56,11 +62,20 @@ def view(message: BaseMessage, entry: Entry | None = None) -> dict[str, Any]:
         fields["id"] = entry.id
         fields["at"] = entry.written_at.isoformat() if entry.written_at else None
     if isinstance(message, AIMessage):
-        calls = message.tool_calls
-        fields["calls"] = [{"id": c["id"], "name": c["name"], "args": c["args"]} for c in calls]
+        fields["calls"] = [
+            {"id": call["id"], "name": call["name"], "arguments": _arguments(call["args"])}
+            for call in message.tool_calls
+        ]
     if isinstance(message, ToolMessage):
         fields |= {"call": message.tool_call_id, "failed": message.status == "error"}
     return fields
+
+
+def _arguments(values: dict[str, Any]) -> str:
+    """Return the arguments of a call as text: NaN, which models write, is no JSON."""
+    return ", ".join(
+        f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in values.items()
+    )
 
 
 class Conversations:
@@ -83,7 +98,11 @@ class Conversations:
         Finds them by SCAN, which examines all keys of the server: fit for the chats of one person.
         An app with many users would keep the ids of each user's conversations in a sorted set.
         """
-        sessions = [session async for session in alist_sessions(self._client, PREFIX)]
+        sessions = [
+            session
+            async for session in alist_sessions(self._client, PREFIX)
+            if re.fullmatch(ID, session.session_id)
+        ]
         items = await asyncio.gather(*map(self._sidebar_item, sessions))
         return sorted(filter(None, items), key=lambda item: item["at"], reverse=True)
 
@@ -158,23 +177,19 @@ class Conversations:
         history = self._history(conversation)
         lock = await self._lock(conversation)
         try:
-            if replaces is not None:
-                await history.atruncate(await self._index(history, replaces))
-            await self._store(history, [HumanMessage(text)], lock)
+            await self._store(history, [HumanMessage(text)], lock, replaces)
             self._start_turn(history, lock)
         except BaseException:
             await _release(lock)
             raise
 
     async def regenerate(self, conversation: str) -> None:
-        """Delete the last answer with its tool calls, if there is one, and generate another."""
+        """Generate an answer, which replaces the last one with its tool calls once complete."""
         history = self._history(conversation)
         lock = await self._lock(conversation)
         try:
-            kinds = [message.type for message in await history.aget_messages()]
-            if "human" not in kinds:
+            if "human" not in {message.type for message in await history.aget_messages()}:
                 raise ConflictError("There is no message to answer.")
-            await history.atruncate(len(kinds) - kinds[::-1].index("human"))
             self._start_turn(history, lock)
         except BaseException:
             await _release(lock)
@@ -210,7 +225,7 @@ class Conversations:
     async def _index(self, history: MemorystoreChatMessageHistory, entry_id: str) -> int:
         ids = [entry.id for entry in await history.aentries()]
         if entry_id not in ids:
-            raise ConflictError("That message no longer exists: it was changed in another tab.")
+            raise EntryNotFoundError(history.session_id, entry_id)
         return ids.index(entry_id)
 
     async def _lock(self, conversation: str) -> Lock:
@@ -220,13 +235,23 @@ class Conversations:
         return lock
 
     async def _store(
-        self, history: MemorystoreChatMessageHistory, messages: list[BaseMessage], lock: Lock
+        self,
+        history: MemorystoreChatMessageHistory,
+        messages: list[BaseMessage],
+        lock: Lock,
+        replaces: str | None,
     ) -> None:
-        """Append messages; retries pass the same objects, which are stored only once."""
+        """Store messages at the end, or in place of entry `replaces` and all later ones.
+
+        Retries pass the same objects, which are stored only once.
+        """
         for pause in (*RETRY_PAUSES, None):
             try:
                 await lock.reacquire()
-                await history.aadd_messages(messages)
+                if replaces is None:
+                    await history.aadd_messages(messages)
+                else:
+                    await history.areplace_from(replaces, messages)
             except (redis.ConnectionError, redis.TimeoutError):
                 if pause is None:
                     raise
@@ -243,7 +268,8 @@ class Conversations:
         conversation, problem = history.session_id, None
         try:
             await self._announce(conversation)
-            await self._store(history, await self._generate(history, lock), lock)
+            answer, replaces = await self._generate(history, lock)
+            await self._store(history, answer, lock, replaces)
         except Exception as error:  # noqa: BLE001  (shown to the user)
             problem = explain(error)
         finally:
@@ -255,9 +281,15 @@ class Conversations:
 
     async def _generate(
         self, history: MemorystoreChatMessageHistory, lock: Lock
-    ) -> list[BaseMessage]:
-        """Return the messages of an answer, and send drafts of it to every tab meanwhile."""
-        messages = await history.aget_messages()
+    ) -> tuple[list[BaseMessage], str | None]:
+        """Return an answer to the last message of the user, and the entry that it replaces.
+
+        Sends drafts of it to every tab meanwhile.
+        """
+        entries = await history.aentries()
+        end = max(i for i, entry in enumerate(entries, 1) if entry.message.type == "human")
+        replaces = entries[end].id if end < len(entries) else None
+        messages = [entry.message for entry in entries[:end]]
         answer: list[BaseMessage] = []
         sent_at = 0.0
         async for answer in stream_answer(self._model, messages):
@@ -265,10 +297,10 @@ class Conversations:
                 continue
             with suppress(redis.ConnectionError, redis.TimeoutError):  # needed only for storing
                 await lock.reacquire()
-                draft = {"after": len(messages), "messages": [view(each) for each in answer]}
+                draft = {"after": end, "messages": [view(each) for each in answer]}
                 await self._publish(history.session_id, "draft", draft)
             sent_at = time.monotonic()
-        return answer
+        return answer, replaces
 
 
 async def _release(lock: Lock) -> None:
@@ -282,4 +314,8 @@ def explain(error: Exception) -> str:
         return "Redis is not reachable. Trying again."
     if isinstance(error, LockError):
         return "The answer took too long and was cancelled."
-    return f"{type(error).__name__}: {error}"
+    if isinstance(error, EntryNotFoundError):
+        return "That message no longer exists: it was changed in another tab."
+    if isinstance(error, ConflictError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"[:500]

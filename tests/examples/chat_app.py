@@ -116,13 +116,15 @@ class App:
 
 
 @contextmanager
-def running_app(server: Server, log: Path, pace: float = 0.01) -> Iterator[Callable[[], str]]:
+def running_app(
+    server: Server, log: Path, *options: str, pace: float = 0.01
+) -> Iterator[Callable[[], str]]:
     """Run a process of the application; the function yielded waits for it and returns its URL."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
     env = {**os.environ, "REDIS_URL": server.url, "CHAT_APP_SECONDS_PER_WORD": str(pace)}
-    command = [sys.executable, str(APP), "--port", str(port)]
+    command = [sys.executable, str(APP), "--port", str(port), *options]
     with log.open("wb") as out, subprocess.Popen(command, env=env, stdout=out, stderr=out) as app:
 
         def answers() -> bool:

@@ -41,7 +41,7 @@ def app(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         server = stack.enter_context(Server(engine, "--appendonly", "yes"))
         paces = {"quick": 0.01, "slow": 0.03}
         apps = [
-            stack.enter_context(running_app(server, logs / name, pace))
+            stack.enter_context(running_app(server, logs / name, pace=pace))
             for name, pace in paces.items()
         ]
         urls = [url() for url in apps]
@@ -152,6 +152,24 @@ def test_regenerating_replaces_the_answer_with_its_tool_calls(chat: Chat) -> Non
     assert kept == question
     assert len(new) == len(old)
     assert not set(new) & set(old)
+
+
+def test_the_old_answer_returns_if_a_new_one_cannot_be_stored(app: App) -> None:
+    with app.tab("#regenerated", worker=1) as chat:
+        chat.say("How do you remember this?")
+        expect(chat.answers).to_have_count(1)
+        old = chat.ids()
+        app.server.cli("ACL", "SETUSER", "default", "-rpush", "-lset")
+        try:
+            chat.do("Regenerate", chat.answers.last)
+            expect(chat.page.locator(".draft .prose")).to_be_visible()
+            expect(chat.answers).to_have_count(0)
+            expect(chat.problem).to_contain_text("no permissions")
+        finally:
+            app.server.cli("ACL", "SETUSER", "default", "+rpush", "+lset")
+        expect(chat.answers).to_have_count(1)
+        expect(chat.page.locator(".draft")).to_have_count(0)
+        assert chat.ids() == old
 
 
 def test_a_branch_goes_its_own_way(chat: Chat) -> None:

@@ -1,5 +1,6 @@
 // Creation of elements. Text becomes text nodes and is never parsed as HTML.
 
+// Create an element. Children are nodes, text, arrays of these, and null for none.
 export function el(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -7,8 +8,16 @@ export function el(tag, properties = {}, ...children) {
     else if (name in node) node[name] = value;
     else node.setAttribute(name, value);
   }
-  node.append(...children.filter((child) => child !== null));
+  // Not all at once: they may be more than a call can have arguments.
+  for (const child of children.flat()) if (child !== null) node.append(child);
   return node;
+}
+
+// Create the node of a tree of [tag, properties, children].
+export function build(tree) {
+  if (typeof tree === "string") return tree;
+  const [tag, properties, children] = tree;
+  return el(tag, properties, children.map(build));
 }
 
 export function icon(name) {

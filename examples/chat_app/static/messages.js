@@ -1,13 +1,9 @@
 // The messages of a conversation. Stored ones never change and have unique ids, so each is drawn
 // once, and its element is kept, with the edit form in it, until the message is gone.
-import { autosize, button, el, icon, shortTime } from "./dom.js";
+import { autosize, build, button, el, icon, shortTime } from "./dom.js";
 import { markdown } from "./markdown.js";
 
 const IDEAS = ["What can you do?", "How do you remember this?", "What's the weather in Zurich?", "I am Ada."];
-
-function argument([name, value]) {
-  return `${name}=${JSON.stringify(value)}`;
-}
 
 function card(call, result) {
   const state = !result ? "running" : result.failed ? "failed" : "done";
@@ -16,13 +12,13 @@ function card(call, result) {
     "div",
     { className: "card", data: { state } },
     icon("tool"),
-    el("code", {}, el("b", {}, call.name), `(${Object.entries(call.args).map(argument).join(", ")})`),
+    el("code", {}, el("b", {}, call.name), `(${call.arguments})`),
     el("span", { className: "result" }, text),
   );
 }
 
 function body(message, results) {
-  const parts = message.text ? [el("div", { className: "prose" }, ...markdown(message.text))] : [];
+  const parts = message.text ? [el("div", { className: "prose" }, markdown(message.text).map(build))] : [];
   return [...parts, ...message.calls.map((call) => card(call, results.get(call.id)))];
 }
 
@@ -36,11 +32,14 @@ export class Messages {
     this.actions = actions;
     this.drawn = new Map();
     this.draftNode = null;
-    this.count = 0;
+    this.answered = null;
   }
 
-  // Show the stored messages; `busy` while an answer is being generated.
-  show({ messages, busy }) {
+  // Show the stored messages; `busy` while an answer is being generated, which will take the place
+  // of all that follows the last message of the user.
+  show({ messages: stored, busy }) {
+    this.answered = busy ? stored.findLastIndex((each) => each.kind === "human") + 1 : null;
+    const messages = stored.slice(0, this.answered ?? stored.length);
     const results = resultsOf(messages);
     const nodes = [];
     const drawn = new Map();
@@ -52,7 +51,6 @@ export class Messages {
       nodes.push(node);
     });
     this.drawn = drawn;
-    this.count = messages.length;
     const last = messages.at(-1);
     if (!busy) this.draftNode = null;
     else this.draftNode ??= this.waiting();
@@ -64,7 +62,7 @@ export class Messages {
 
   // Show the draft of an answer to the first `after` messages.
   draft({ after, messages }) {
-    if (after !== this.count) return; // already stored
+    if (after !== this.answered) return; // already stored
     const results = resultsOf(messages);
     const parts = messages.filter((each) => each.kind !== "tool").flatMap((each) => body(each, results));
     const node = parts.length ? el("article", { className: "message ai draft" }, ...parts) : this.waiting();
@@ -86,7 +84,7 @@ export class Messages {
   clear() {
     this.drawn = new Map();
     this.draftNode = null;
-    this.count = 0;
+    this.answered = null;
     this.root.replaceChildren();
   }
 
