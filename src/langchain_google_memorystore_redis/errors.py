@@ -138,7 +138,7 @@ class EntryNotFoundError(MemorystoreError, LookupError):
     def __init__(self, session_id: str, entry_id: str) -> None:
         super().__init__(
             f"session {session_id!r} has no entry {entry_id!r}, or it is not among the newest "
-            "10,000: it was replaced or removed. Nothing was changed; read the session again."
+            "1,000: it was replaced or removed. Nothing was changed; read the session again."
         )
         self.session_id = session_id
         self.entry_id = entry_id

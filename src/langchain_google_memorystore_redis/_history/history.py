@@ -300,7 +300,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         This is how to edit a message, or to store another answer, without ever losing the old ones
         to a failure; `entries` returns the ids. Renews `ttl`, and waits for replicas, as
         `add_messages` does; `max_messages` is applied by the next append. The server searches the
-        newest 10,000 entries, the newest first. Raises `EntryNotFoundError` and changes nothing if
+        newest 1,000 entries, the newest first. Raises `EntryNotFoundError` and changes nothing if
         the entry is not among them, for example because another client has replaced it.
 
         The batch is stored once, even if the client sends it again after a lost reply. After a

@@ -178,7 +178,7 @@ class HistoryOps:
                 raise EntryNotFoundError(self.session_id, entry_id)
             return reply
 
-        name = f',"id":{json.dumps(entry_id, ensure_ascii=False)}'.encode("utf-8", "surrogatepass")
+        name = json.dumps(entry_id, ensure_ascii=False).encode("utf-8", "surrogatepass")
         replace = _REPLACE_FROM.op([self.key], (self.ttl_ms, name, *batch.elements), length_of)
         return (yield from (self._append_and_wait(replace) if self.replicas_ack else ask(replace)))
 

@@ -1,25 +1,32 @@
 -- Replaces an entry and all after it by a batch, once, even if the batch is sent again.
 -- KEYS[1]  the session's list
 -- ARGV[1]  expiry in milliseconds, 0 for none
--- ARGV[2]  id of the entry as its element holds it: ,"id":"..."
+-- ARGV[2]  id of the entry as its element holds it, in quotation marks
 -- ARGV[3]... the elements of the batch
 -- Returns the length of the session afterwards; 0 if there is no such entry, and changes nothing.
 local key, ttl, id, first, size = KEYS[1], ARGV[1], ARGV[2], ARGV[3], #ARGV - 2
 local length = redis.call('LLEN', key)
 
+-- Spaces: other programs rewrite exports, and imports keep what they wrote.
 local function is_named(element)
-  local start, stop = string.find(element, id, -#id - 30, true)
-  return start and string.match(element, '^,"ts":%d+}$', stop + 1)
+  local tail = string.sub(element, -#id - 34)
+  local time = string.find(tail, ', ?"ts": ?%d+}$')
+  return time
+    and string.sub(tail, time - #id, time - 1) == id
+    and string.match(string.sub(tail, 1, time - #id - 1), ', ?"id": ?$')
 end
 
--- Returns the index of the entry, or true if the batch is stored. The bound keeps the server responsive.
+-- Returns the index of the entry, or true if the batch is stored. The entry is usually one of the
+-- last; the bound keeps the server responsive.
 local function find()
-  for last = length - 1, math.max(0, length - 10000), -250 do
-    local elements = redis.call('LRANGE', key, math.max(0, last - 249), last)
+  local last, count = length - 1, 16
+  while last >= math.max(0, length - 1000) do
+    local elements = redis.call('LRANGE', key, math.max(0, last - count + 1), last)
     for i = #elements, 1, -1 do
       if elements[i] == first then return true end
       if is_named(elements[i]) then return last - #elements + i end
     end
+    last, count = last - count, 246
   end
 end
 
