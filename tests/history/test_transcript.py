@@ -60,6 +60,9 @@ WEATHER = [{"name": "weather", "args": {"city": "Zürich", "days": 2}, "id": "1"
         ),
         (HumanMessage("a\r\nb\x1b[31m\x07\x9b\u202e"), "user", ("a\nb␛[31m␇\ufffd\ufffd",)),
         (HumanMessage("\ud800"), "user", ("?",)),
+        (HumanMessage("a\u2028b\u2029\u2067\u206f"), "user", ("a␤b␤\ufffd\ufffd",)),
+        (HumanMessage("\u200c\u200d\u200e\u061c"), "user", ("\u200c\u200d\u200e\u061c",)),
+        (ChatMessage(content="x", role="a\n\tb\u200b"), r"a\n\tb\u200b", ("x",)),
     ],
 )
 def test_a_message_is_who_said_what(

@@ -1,9 +1,9 @@
 """Transcripts of sessions for people, in terminals and notebooks.
 
 Strategy: a message becomes a `Turn`, plain text in parts, and a `Transcript` of turns is written as
-HTML or for rich. The text of a message is only ever shown as text: HTML is escaped, and control
-characters, which could move a terminal's cursor or change its title, are made visible. No I/O; rich
-is imported by callers that have it.
+HTML or for rich. The text of a message is only ever shown as text: HTML is escaped, links are not
+made, and characters that act on a terminal, or on the direction of text, are made visible. No I/O;
+rich is imported by callers that have it.
 """
 
 from __future__ import annotations
@@ -35,9 +35,15 @@ _KINDS: tuple[tuple[type[BaseMessage], str], ...] = (
 COLOURS = {"user": "green", "assistant": "magenta", "tool": "yellow", "system": "cyan"}
 """By kind of turn, in names that rich and HTML share."""
 
-_CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
-_CONTROLS |= {0x7F: 0x2421} | dict.fromkeys((*range(0x80, 0xA0), *range(0x202A, 0x202F)), 0xFFFD)
-_CONTROLS |= dict.fromkeys(range(0x2066, 0x206A), 0xFFFD)  # these change the direction of text
+# Characters that act on a terminal, end lines or change the direction of text, and what is shown
+# for them. Other invisible ones stay, since writing needs them: joiners in Persian and emoji, marks
+# of direction in Hebrew and Arabic.
+_SHOWN = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
+_SHOWN |= {0x7F: 0x2421, 0x2028: 0x2424, 0x2029: 0x2424}
+_SHOWN |= dict.fromkeys(
+    (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x2070)), 0xFFFD
+)
+_ESCAPED = {code: f"\\u{code:04x}" for code in _SHOWN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Turn:
         if isinstance(message, ToolMessage) and message.status == "error":
             text = f"failed: {text}"
         calls = tuple(map(visible, _calls(message)))
-        return cls(visible(speaker), kind, visible(text), calls, written_at)
+        return cls(visible_line(speaker), kind, visible(text), calls, written_at)
 
     @classmethod
     def unreadable(cls, problem: str) -> Turn:
@@ -104,8 +110,23 @@ class Transcript:
 
 
 def visible(text: str) -> str:
-    """Return the text with control characters made visible, except line ends and tabs."""
-    return text.replace("\r\n", "\n").translate(_CONTROLS).encode(errors="replace").decode()
+    """Return the text with characters that act made visible, except line ends and tabs."""
+    return text.replace("\r\n", "\n").translate(_SHOWN).encode(errors="replace").decode()
+
+
+def visible_line(text: str) -> str:
+    """Return a name, such as a session id, in one line with everything invisible escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode()
+        for each in visible(text)
+    )
+
+
+def visible_json(line: bytes) -> bytes:
+    """Return JSON of the same meaning with characters that act escaped, but not the line's end."""
+    return line.decode(errors="replace").translate(_ESCAPED).encode()
 
 
 def to_html(transcript: Transcript) -> str:
@@ -113,7 +134,7 @@ def to_html(transcript: Transcript) -> str:
     rows = "".join(map(_html_row, transcript.turns))
     return (
         '<div style="font-family:sans-serif;max-width:60em">'
-        f"<div><b>{escape(visible(transcript.title))}</b> "
+        f"<div><b>{escape(visible_line(transcript.title))}</b> "
         f'<span style="opacity:.7">{escape(visible(transcript.notes))}</span></div>'
         f'<table style="border:0">{rows}</table></div>'
     )
@@ -125,7 +146,7 @@ def to_rich(transcript: Transcript, markdown: bool = False) -> Any:
     from rich.text import Text  # noqa: PLC0415
 
     title = Text.assemble(
-        (visible(transcript.title), "bold"), " ", (visible(transcript.notes), "dim")
+        (visible_line(transcript.title), "bold"), " ", (visible(transcript.notes), "dim")
     )
     turns = (rich_turn(turn, markdown) for turn in transcript.turns)
     return Group(title, *turns)
@@ -141,14 +162,13 @@ def to_text(turn: Turn) -> str:
 def rich_turn(turn: Turn, markdown: bool = False) -> Any:
     """Return a turn for rich: columns of time, speaker and text."""
     from rich.console import Group  # noqa: PLC0415
-    from rich.markdown import Markdown  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     style = "dim" if turn.kind == "tool" else ""
     lines: list[Any] = [Text(line, style=style) for line in turn.lines]
     if markdown and turn.kind == "assistant" and turn.text:
-        lines[0] = Markdown(turn.text)
+        lines[0] = _markdown(turn.text)
     row = Table.grid(padding=(0, 1))
     row.add_column(width=8, no_wrap=True)
     row.add_column(width=10, no_wrap=True, justify="right", overflow="ellipsis")
@@ -158,6 +178,21 @@ def rich_turn(turn: Turn, markdown: bool = False) -> Any:
     speaker = Text(turn.speaker, style=f"bold {colour}")
     row.add_row(Text(time, style="dim"), speaker, Group(*lines))
     return row
+
+
+def _markdown(text: str) -> Any:
+    """Return Markdown for rich, of which nothing is left out, decoded or made a link.
+
+    rich itself drops HTML, draws images over the text before them, and shows autolinks with `%1b`
+    decoded.
+    """
+    from markdown_it import MarkdownIt  # noqa: PLC0415  (rich's own parser)
+    from rich.markdown import Markdown  # noqa: PLC0415
+
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
+    markdown = Markdown("", hyperlinks=False)
+    markdown.parsed = parser.disable(["autolink", "entity", "image", "reference"]).parse(text)
+    return markdown
 
 
 def _html_row(turn: Turn) -> str:

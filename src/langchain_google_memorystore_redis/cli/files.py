@@ -2,7 +2,7 @@
 
 Strategy: an export is written to a temporary file that replaces the target once it is complete, so
 that an interrupted one leaves nothing; a pipe or device is written to directly. "-" means stdin or
-stdout.
+stdout. Lines for a terminal are escaped, those for a pipe or file are exact.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from langchain_google_memorystore_redis._history.transcript import visible_json
 from langchain_google_memorystore_redis.cli.output import progress
 
 
 @contextmanager
-def open_export(path: Path | None) -> Iterator[BinaryIO]:
-    """Open the file to export to, stdout for None or "-"."""
+def open_export(path: Path | None) -> Iterator[Callable[[bytes], object]]:
+    """Open the file to export to, stdout for None or "-", and return what writes a line to it."""
     if path is None or str(path) == "-" or _is_stdout(path):
-        yield sys.stdout.buffer
+        yield _line_writer(sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
     try:
@@ -31,10 +32,16 @@ def open_export(path: Path | None) -> Iterator[BinaryIO]:
         mode = None
     if mode is None or stat.S_ISREG(mode):
         with _open_replacement(path, mode) as file:
-            yield file
+            yield file.write
     else:  # a pipe or a device cannot be replaced
         with path.open("wb") as file:
-            yield file
+            yield _line_writer(file)
+
+
+def _line_writer(file: BinaryIO) -> Callable[[bytes], object]:
+    if not file.isatty():
+        return file.write
+    return lambda line: file.write(visible_json(line))
 
 
 def _is_stdout(path: Path) -> bool:

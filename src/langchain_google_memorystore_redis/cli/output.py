@@ -2,7 +2,7 @@
 
 Strategy: data goes to stdout; messages and progress go to stderr. A terminal gets tables, colours
 and Markdown; a pipe gets complete lines with tabs, in the same order; `--json` prints one JSON
-object per line. rich honours NO_COLOR and TERM.
+object per line. Text is made visible wherever it goes, and JSON escapes what is not ASCII.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ from rich.text import Text
 from langchain_google_memorystore_redis._codec.decode import time_of
 from langchain_google_memorystore_redis._history.display import turns_of
 from langchain_google_memorystore_redis._history.operations import HistoryOps, Page
-from langchain_google_memorystore_redis._history.transcript import rich_turn, to_text, visible
+from langchain_google_memorystore_redis._history.transcript import (
+    rich_turn,
+    to_text,
+    visible,
+    visible_json,
+    visible_line,
+)
 from langchain_google_memorystore_redis.cli.assessment import Finding
 from langchain_google_memorystore_redis.cli.formatting import (
     format_age,
@@ -53,12 +59,18 @@ def stdout() -> Console:
 
 def say(text: str, style: str = "") -> None:
     """Print a message for a person on stderr."""
-    Console(file=sys.stderr, highlight=False, soft_wrap=True).print(Text(text, style=style))
+    Console(file=sys.stderr, highlight=False, soft_wrap=True).print(
+        Text(visible(text), style=style)
+    )
 
 
 def print_json(fields: dict[str, Any]) -> None:
     """Print a JSON object in one line of stdout, flushed at once."""
-    print(json.dumps(fields, ensure_ascii=True), flush=True)  # noqa: T201
+    print(_json_line(fields), flush=True)  # noqa: T201
+
+
+def _json_line(fields: dict[str, Any]) -> str:
+    return visible_json(json.dumps(fields, ensure_ascii=True).encode()).decode()
 
 
 @contextmanager
@@ -121,7 +133,7 @@ def print_finding(finding: Finding) -> None:
     console = stdout()
     if not console.is_terminal:
         fields = (finding.level, finding.check, finding.detail, finding.advice)
-        print("\t".join(map(visible, fields)), flush=True)  # noqa: T201
+        print("\t".join(map(visible_line, fields)), flush=True)  # noqa: T201
         return
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=6, no_wrap=True)
@@ -145,7 +157,7 @@ def print_imported(imported: Imported, as_json: bool) -> None:
     present = f" ({imported.present:,} already present)" if imported.present else ""
     say(f"Added {added} in {format_count(imported.sessions, 'session')}{present}.")
     for session_id in imported.refused:
-        say(f"Not imported, the session holds other messages: {visible(session_id)!r}", "yellow")
+        say(f"Not imported, the session holds other messages: {session_id!r}", "yellow")
 
 
 def print_sessions(sessions: Iterable[Session], as_json: bool) -> int:
@@ -153,7 +165,7 @@ def print_sessions(sessions: Iterable[Session], as_json: bool) -> int:
     count = 0
     for session in sessions:
         fields = _session_fields(session)
-        print(json.dumps(fields) if as_json else _tabbed(fields), flush=True)  # noqa: T201
+        print(_json_line(fields) if as_json else _tabbed(fields), flush=True)  # noqa: T201
         count += 1
     return count
 
@@ -178,15 +190,10 @@ def _session_fields(session: Session) -> dict[str, Any]:
     }
 
 
-def _id_cell(session_id: str) -> str:
-    """Escape tabs and line ends, which would look like another column or line."""
-    return visible(session_id).replace("\t", "\\t").replace("\n", "\\n")
-
-
 def _tabbed(fields: dict[str, Any]) -> str:
     session_id, *others = fields.values()
     cells = ("-" if value is None else str(value) for value in others)
-    return "\t".join([_id_cell(session_id), *cells])
+    return "\t".join([visible_line(session_id), *cells])
 
 
 def _table(sessions: Sequence[Session], width: int) -> Table:
@@ -209,7 +216,7 @@ def _table(sessions: Sequence[Session], width: int) -> Table:
 def _columns(sessions: Sequence[Session]) -> dict[str, list[str]]:
     now = datetime.now(UTC)
     return {
-        "SESSION": [_id_cell(each.session_id) for each in sessions],
+        "SESSION": [visible_line(each.session_id) for each in sessions],
         "MESSAGES": [f"{each.messages:,}" for each in sessions],
         "SIZE": ["-" if each.size_bytes is None else decimal(each.size_bytes) for each in sessions],
         "FIRST": [format_age(each.first_written_at, now) for each in sessions],

@@ -38,7 +38,7 @@ def export_sessions(
     from langchain_google_memorystore_redis.cli.files import open_export
 
     server = named_server(ctx)
-    with server.client() as client, open_export(path) as file:
+    with server.client() as client, open_export(path) as write:
         for session_id in session_ids or ():
             if sessions.describe_session(client, session_id, key_prefix=server.prefix) is None:
                 raise ValueError(
@@ -50,7 +50,7 @@ def export_sessions(
         with output.progress("Exporting lines") as progress:
             count = 0
             for count, line in enumerate(lines, 1):
-                file.write(line)
+                write(line)
                 progress(count)
     noun = "message" if format == "jsonl" else "session"
     output.say(f"Exported {format_count(count, noun)}.")
