@@ -41,9 +41,9 @@ Each conversation is **one list** in Redis or Valkey, and every message is one e
 
 ```python
 history = MemorystoreChatMessageHistory(client, session_id="docs:app")
-await history.aadd_messages([question])          # one round trip, stored exactly once
+await history.aadd_messages([question])         # one round trip, stored exactly once
 await history.areplace_from(entry.id, [other])  # edit or regenerate
-await history.acopy("docs:branch", length=2)     # branch
+await history.acopy("docs:branch", length=2)    # branch
 ```
 
 So all of this costs very little:
