@@ -53,6 +53,7 @@ QUIRKS = {
     ("_connect/tls", "redis-py<6"),
     ("_history/lua/append", "redis<6.0.6"),
     ("_redis/lua/_report_errors", "redis<7"),
+    ("_redis/pools", "redis-py<=8.1"),
     ("_redis/replies", "redis<6"),
     ("_redis/runners", "redis-py<=8.1"),
     ("cli/app", "typer<=0.26.0"),

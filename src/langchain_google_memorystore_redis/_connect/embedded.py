@@ -15,11 +15,11 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 from langchain_google_memorystore_redis._connect import keeper
+from langchain_google_memorystore_redis._redis.locks import create_lock
 from langchain_google_memorystore_redis.errors import EmbeddedServerError, MissingExtraError
 
 _logger = logging.getLogger("langchain_google_memorystore_redis")
@@ -28,7 +28,7 @@ _START_TIMEOUT = 30.0
 _FOLDER = "valkey"
 """Folder of the server, inside the one that MEMORYSTORE_EMBEDDED_DIR names."""
 
-_start_lock = threading.Lock()
+_start_lock = create_lock()
 _user_locks: dict[Path, int] = {}
 """Shared `users.lock` of each folder whose server this process uses; open until it ends."""
 _temporary_folders: list[Path] = []

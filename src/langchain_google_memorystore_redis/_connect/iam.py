@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from redis.backoff import EqualJitterBackoff
 from redis.credentials import CredentialProvider
 
+from langchain_google_memorystore_redis._redis.locks import create_lock
 from langchain_google_memorystore_redis.errors import CredentialsError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class IamCredentialProvider(CredentialProvider):
         self._credentials = credentials
         self._username = username
         self._new_request = google.auth.transport.requests.Request
-        self._lock = threading.Lock()
+        self._lock = create_lock()
         self._fetch: Future[None] | None = None
         self._fetching_process = 0
         self._unsuccessful = 0

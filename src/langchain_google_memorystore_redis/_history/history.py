@@ -25,7 +25,7 @@ from langchain_google_memorystore_redis._history.batch import (
 )
 from langchain_google_memorystore_redis._history.display import Display
 from langchain_google_memorystore_redis._history.entry import Entry
-from langchain_google_memorystore_redis._history.idempotency import appends_of
+from langchain_google_memorystore_redis._history.idempotency import APPENDS
 from langchain_google_memorystore_redis._history.operations import Cursor, HistoryOps, OnCorrupt
 from langchain_google_memorystore_redis._history.read_cache import ReadCache, read_with_cache
 from langchain_google_memorystore_redis._redis.arguments import (
@@ -112,7 +112,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         self._sync, self._async = runners_for(client, async_client)
         self._client = client
         self._key_prefix = key_prefix
-        self._appends = appends_of(client)
+        self._appends = APPENDS.of(client)
         self._cache = instance_or_none("cache", cache, ReadCache)
 
     @property

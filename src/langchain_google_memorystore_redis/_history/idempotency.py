@@ -8,9 +8,7 @@ record belongs to the client, not to a history.
 
 from __future__ import annotations
 
-import threading
 import time
-import weakref
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,6 +16,8 @@ from langchain_core.messages import BaseMessage
 
 from langchain_google_memorystore_redis._history.batch import Batch, IdempotencyKey
 from langchain_google_memorystore_redis._history.operations import HistoryOps
+from langchain_google_memorystore_redis._redis.locks import create_lock
+from langchain_google_memorystore_redis._redis.registry import ClientRegistry
 
 _MAX_AGE = 600
 """After this, the same objects are new messages: for example a greeting that is created once and
@@ -54,7 +54,7 @@ class IdempotentAppends:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = create_lock()
         # The session recorded longest ago comes first. An LRUCache would add 2 us to each append.
         self._lengths: dict[bytes, int] = {}
         # The batch that failed first comes first.
@@ -148,17 +148,5 @@ class _Attempt:
             self._appends._confirm(self._append_id)
 
 
-_APPENDS: weakref.WeakKeyDictionary[object, IdempotentAppends] = weakref.WeakKeyDictionary()
-_APPENDS_LOCK = threading.Lock()
-
-
-def appends_of(client: object) -> IdempotentAppends:
-    """Return the appends of a client, which live as long as the client does."""
-    with _APPENDS_LOCK:
-        try:
-            appends = _APPENDS.get(client)
-            if appends is None:
-                appends = _APPENDS[client] = IdempotentAppends()
-            return appends
-        except TypeError:  # the client is not hashable, or cannot be referenced weakly
-            return IdempotentAppends()
+APPENDS = ClientRegistry(IdempotentAppends)
+"""The appends of each client."""

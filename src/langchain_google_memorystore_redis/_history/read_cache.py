@@ -9,7 +9,6 @@ state, or has expired), it reads the whole session.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -25,6 +24,7 @@ from langchain_google_memorystore_redis._history.copies import (
 )
 from langchain_google_memorystore_redis._history.operations import HistoryOps, Page
 from langchain_google_memorystore_redis._redis.arguments import positive
+from langchain_google_memorystore_redis._redis.locks import create_lock
 from langchain_google_memorystore_redis._redis.op import Flow
 
 _PROOF_BYTES = 4096
@@ -155,7 +155,7 @@ class ReadCache:
     """
 
     def __init__(self, max_bytes: int = 64 * 1024 * 1024) -> None:
-        self._lock = threading.Lock()
+        self._lock = create_lock()
         self._sessions: LRUCache[bytes, CachedSession] = LRUCache(
             positive("max_bytes", max_bytes), getsizeof=attrgetter("size")
         )

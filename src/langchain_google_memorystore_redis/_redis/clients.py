@@ -15,8 +15,8 @@ from langchain_google_memorystore_redis._redis.runners import (
     BlockingRunner,
     NoRunner,
     Runner,
-    ThreadRunner,
 )
+from langchain_google_memorystore_redis._redis.threads import ThreadRunner
 from langchain_google_memorystore_redis.errors import InvalidClientError
 
 
@@ -38,7 +38,7 @@ def runners_for(client: Any, async_client: Any = None) -> tuple[BlockingRunner, 
     if _is_async(client):
         return NoRunner(client), AsyncRunner(client)
     blocking = Runner(client)
-    return blocking, ThreadRunner(blocking) if async_client is None else AsyncRunner(async_client)
+    return blocking, ThreadRunner(client) if async_client is None else AsyncRunner(async_client)
 
 
 def _is_async(client: Any) -> bool:

@@ -12,7 +12,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from langchain_google_memorystore_redis._redis.late import LATE, Errand
 from langchain_google_memorystore_redis._redis.op import Flow, Op, Primaries, Step
+from langchain_google_memorystore_redis._redis.pools import (
+    aclose_idle_connections,
+    close_idle_connections,
+    is_interrupt,
+)
 from langchain_google_memorystore_redis._redis.replies import (
     ask_target,
     errors_in,
@@ -54,15 +60,25 @@ class AwaitableRunner(Protocol):
 class Runner:
     """Runner of a blocking client."""
 
+    _errand: Errand | None = None
+
     def __init__(self, client: Any) -> None:
         self._client = client
         self._is_cluster = hasattr(client, "nodes_manager")
+        self._late = LATE.of(client)
 
     def run(self, work: Op[T] | Flow[T]) -> T:
         """Send an operation, or run a flow to its end, and return the answer."""
-        return self._run_op(work) if isinstance(work, Op) else self._run_flow(work)
+        try:
+            return self._run_op(work) if isinstance(work, Op) else self._run_flow(work)
+        except BaseException as error:
+            if is_interrupt(error):
+                close_idle_connections(self._client)
+            raise
 
     def _run_op(self, op: Op[T]) -> T:
+        if self._late.by_key:
+            self._late.wait(op.key, self._errand)
         with translated_errors(op.command):
             options = node_options(self._client, op.node)
             commands, tried = [op.command], non_retryable(self._is_cluster)
@@ -79,6 +95,8 @@ class Runner:
         Where a cluster has changed, the first operation alone is redirected, then all are sent
         again.
         """
+        if self._late.by_key:
+            self._late.wait(ops[0].key, self._errand)
         with translated_errors(ops[0].command):
             try:
                 replies = self._send_pipeline(ops)
@@ -113,8 +131,10 @@ class Runner:
                 return list(pipe.execute())
             try:
                 replies = list(pipe.execute(raise_on_error=False))
-            except Exception as error:  # noqa: BLE001  (the caller raises it, or tries elsewhere)
-                return [error]
+            except Exception as error:
+                if is_interrupt(error):
+                    raise
+                return [error]  # the caller raises it, or tries elsewhere
         return without_asking(replies) if node else replies
 
     def _run_flow(self, flow: Flow[T]) -> T:
@@ -146,7 +166,14 @@ class AsyncRunner:
 
     async def run(self, work: Op[T] | Flow[T]) -> T:
         """Async twin of `Runner.run`."""
-        return await (self._run_op(work) if isinstance(work, Op) else self._run_flow(work))
+        try:
+            return await (self._run_op(work) if isinstance(work, Op) else self._run_flow(work))
+        except (asyncio.CancelledError, GeneratorExit):
+            raise  # the client itself has closed the connection
+        except BaseException as error:
+            if is_interrupt(error):
+                await aclose_idle_connections(self._client)
+            raise
 
     async def _run_op(self, op: Op[T]) -> T:
         with translated_errors(op.command):
@@ -239,17 +266,6 @@ class AsyncRunner:
             await self._initialize()
             return primaries(self._client)
         return await (self._run_op(step) if isinstance(step, Op) else self._run_pipeline(step))
-
-
-class ThreadRunner:
-    """Runner of async methods on a blocking client: each call is one hop to a worker thread."""
-
-    def __init__(self, runner: BlockingRunner) -> None:
-        self._runner = runner
-
-    async def run(self, work: Op[T] | Flow[T]) -> T:
-        """Run `Runner.run` in a thread, a flow as a whole."""
-        return await asyncio.to_thread(self._runner.run, work)
 
 
 class NoRunner:
