@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import redis
 
+from langchain_google_memorystore_redis._redis.locks import create_lock
 from langchain_google_memorystore_redis.errors import MemorystoreError
 
 _PROBE_TIMEOUT = 1.0
@@ -96,7 +96,7 @@ class Diagnosis:
 
     def __init__(self, tls_options: Mapping[str, Any] | None) -> None:
         self._tls_options = tls_options
-        self._lock = threading.Lock()
+        self._lock = create_lock()
         self._next_probe = 0.0
         self._reason: str | None = None
         self.reached = False
