@@ -164,7 +164,7 @@ def test_what_was_stored_can_be_read_for_good() -> None:
         + b64decode("KLUv/SSxLQEAUCI0bSwxODE5fX0JAAARmE/ZEka3YIElMzwBnhMmyAEufDXOQflroXs=")
         + b'","id":"Zm9vYmFyYmF6","ts":1795503209908}'
     )
-    assert decode(stored) == (GOLDEN, "Zm9vYmFyYmF6", 1_795_503_209_908)
+    assert decode(stored) == (GOLDEN, "Zm9vYmFyYmF6", 1_795_503_209_908, ())
 
 
 GOLDEN = AIMessage(
@@ -237,7 +237,7 @@ def test_every_byte_of_a_frame_counts() -> None:
 def test_a_frame_may_hold_what_looks_like_its_end() -> None:
     frame = zstandard.compress(b'{"content":"4","id":"x","ts":1}')
     assert b'"4","id":"x","ts":1}' in frame
-    assert decode(with_frame(frame))[1:] == ("a", 1)
+    assert decode(with_frame(frame))[1:] == ("a", 1, ())
 
 
 async def test_a_bad_frame_is_a_corrupt_entry(servers: Servers, prefix: str) -> None:

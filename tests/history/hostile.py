@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from langchain_core.messages import BaseMessage, message_to_dict
+from langchain_core.messages import BaseMessage, ToolMessage, message_to_dict
 
 from langchain_google_memorystore_redis import InvalidMessageError
 from langchain_google_memorystore_redis._codec.compression import compress_element, expand_element
@@ -43,6 +43,9 @@ def valid_elements() -> list[bytes]:
         ]
     # One of each way to write it is enough: a changed frame is refused by its checksum.
     elements += [compress_element(ours), compress_element(json.dumps(json.loads(ours)).encode())]
+    inexact = ToolMessage("x", tool_call_id="1", artifact=(1, 2), tags={"},"})
+    ours = encode(inexact, 0, element_tail(b"Zm9vYmFyYmF6", 1_795_503_209_908), [])
+    elements += [ours, json.dumps(json.loads(ours)).encode(), compress_element(ours)]
     return elements
 
 
@@ -99,6 +102,7 @@ NAMES = (
     *("additional_kwargs", "response_metadata", "chunk_position", "content_blocks", "function"),
     *("self", "cls", "__class__", "__dict__", "__pydantic_extra__", "model_config", "lc", "kwargs"),
     *("", "\x00", "\ud800", "model_post_init", "lc_secrets", "_fields_set", "example", "arguments"),
+    "inexact",
 )
 TYPES = (*(shape.type for shape in SHAPES.values()), "alien", "", "constructor", "HumanMessage")
 PIECES = (
@@ -218,7 +222,9 @@ class Mutator:
 
     def _swap(self, row: Any) -> None:
         other = json.loads(expand_element(self._random.choice(self._valid)))
-        for name in self._random.sample(["type", "data", "id", "ts"], self._random.randint(1, 2)):
+        for name in self._random.sample(
+            ["type", "data", "inexact", "id", "ts"], self._random.randint(1, 2)
+        ):
             row[name] = other.get(name)
 
     def _retype(self, row: Any) -> None:
@@ -256,11 +262,12 @@ class Mutator:
 def outcome(element: bytes) -> str:
     """What came of decoding an element, in a word; AssertionError for what must not be."""
     try:
-        message, entry_id, _ = decode(element)
+        message, entry_id, _, inexact = decode(element)
     except UndecodableError:
         return "refused"
     assert type(message) in SHAPES
     assert_plain(message)
+    assert all(type(name) is str for name in inexact)
     try:
         again = encode(message, 0, element_tail(b"id", 1))
     except InvalidMessageError as refusal:
@@ -269,7 +276,7 @@ def outcome(element: bytes) -> str:
         return "read, not written"
     back, *envelope = decode(again)
     assert type(back) is type(message)
-    assert envelope == ["id", 1]
+    assert envelope == ["id", 1, ()]
     assert encode(back, 0, element_tail(b"id", 1)) == again
     assert back == message or b"NaN" in again
     return "read as LangChain reads it" if entry_id is None else "read as ours"

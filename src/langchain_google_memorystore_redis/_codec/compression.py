@@ -1,7 +1,7 @@
 """Elements whose data is a zstd frame: `{"type":"ai","zstd":"<frame>","id":...,"ts":...}`.
 
-Strategy: only the data is compressed, so that scripts and people find type, id and time in their
-usual places; spaces between the fields are kept, so that expanding returns the very same element.
+Strategy: only the data is compressed, so that scripts and people find all else in its usual
+place; spaces between the fields are kept, so that expanding returns the very same element.
 The frame is raw bytes, whose second byte is not UTF-8, so no JSON parser accepts such an element
 by mistake. The dictionary is part of the format: a new one needs a new field name than "zstd".
 """
@@ -22,9 +22,12 @@ MAX_BYTES = 16 << 20
 MAX_RATIO = 100
 """Limit of data size to frame size, treated alike: bombs exceed it, real text does not."""
 
-# Groups: head of the element, separator of name and value, data or frame, tail of the element.
-_PLAIN = re.compile(rb'({"type": ?"\w+", ?)"data"(: ?)({.*})(, ?"id": ?.*)', re.DOTALL)
-_COMPRESSED = re.compile(rb'({"type": ?"\w+", ?)"zstd"(: ?)"(.*)"(, ?"id": ?.*)', re.DOTALL)
+# Groups: head of the element, separator of name and value, data or frame, tail of the element,
+# which begins with the names of inexact fields if there are any.
+_HEAD = rb'({"type": ?"\w+", ?)'
+_TAIL = rb'((?:, ?"inexact": ?\[(?:"(?:[^"\\]|\\.)*+"(?:, ?)?)++\])?, ?"id": ?.*)'
+_PLAIN = re.compile(_HEAD + rb'"data"(: ?)({.*})' + _TAIL, re.DOTALL)
+_COMPRESSED = re.compile(_HEAD + rb'"zstd"(: ?)"(.*)"' + _TAIL, re.DOTALL)
 
 
 class FrameError(ValueError):

@@ -35,8 +35,9 @@ class UndecodableError(ValueError):
     """An element that is not a message; the text gives the reason. Callers add the position."""
 
 
-EntryTuple: TypeAlias = tuple[BaseMessage, str | None, int | None]
-"""A message, the id of its entry, and its time of writing in milliseconds since 1970.
+EntryTuple: TypeAlias = tuple[BaseMessage, str | None, int | None, tuple[str, ...]]
+"""A message, the id of its entry, its time of writing in milliseconds since 1970, and the names of
+its inexact fields (see `Entry`).
 
 Elements of release 0.3.0 have neither id nor time. A named tuple would make decoding a tenth
 slower.
@@ -61,7 +62,8 @@ def decode(element: bytes | str) -> EntryTuple:
     if element.startswith(b'{"type":"'):
         try:
             parsed = _parse(element)
-            return SHAPE_BY_ELEMENT[type(parsed)].build(parsed.data), parsed.id, parsed.ts
+            message = SHAPE_BY_ELEMENT[type(parsed)].build(parsed.data)
+            return message, parsed.id, parsed.ts, parsed.inexact
         except (ValueError, RecursionError):
             return _decode_untyped(element)  # compressed, with extra fields, corrupt or not ours
     return _decode_untyped(element)
@@ -77,15 +79,17 @@ def _decode_untyped(element: bytes) -> EntryTuple:
         raise UndecodableError(f"unknown message type {parsed['type']!r:.80}")
     entry_id, written_at = parsed.get("id"), parsed.get("ts")
     is_ours = type(entry_id) is str and type(written_at) is int and 0 <= written_at < YEAR_10000_MS
+    listed = parsed.get("inexact")
+    inexact = tuple(each for each in listed if type(each) is str) if type(listed) is list else ()
     if not is_ours and shape.cls is not AIMessageChunk:
-        return _construct(shape.cls, fields), None, None
+        return _construct(shape.cls, fields), None, None, inexact
     # Never by the constructor of AIMessageChunk: it would parse the tool calls from their chunks
     # again, in time quadratic in the length of a broken one. They are stored beside the chunks.
     try:
         message = shape.build_from_dict(fields)
     except FieldError as error:
         raise UndecodableError(f"a field is missing or of the wrong type: {error}") from error
-    return (message, entry_id, written_at) if is_ours else (message, None, None)
+    return message, *((entry_id, written_at) if is_ours else (None, None)), inexact
 
 
 def _expand(element: bytes) -> bytes:

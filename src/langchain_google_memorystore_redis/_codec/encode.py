@@ -1,20 +1,28 @@
 """Encoding of messages to elements; an error names the field that cannot be stored.
 
 Strategy: msgspec writes the data and parses it back, and comparing the two catches whatever JSON
-or msgspec would silently change (tuples, dates, UUIDs, NaN). Where they differ, the standard
-library's json writes the message, with NaN, Infinity and lone surrogates as release 0.3.0 did.
-Then each value is compared, and the first that would come back different is named in the error.
+or msgspec would silently change (tuples, dates, UUIDs, NaN). Where they differ, each field is
+written in its plain form, which is compared as it is made: what would come back different is
+refused or listed under "inexact". NaN, Infinity and lone surrogates are written as release 0.3.0
+did.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from langchain_core.messages import BaseMessage
 
+from langchain_google_memorystore_redis._codec.kinds import join_surrogates
+from langchain_google_memorystore_redis._codec.plain import (
+    LEFT_OUT,
+    Loss,
+    PlainForm,
+    Policy,
+    RefusedError,
+)
 from langchain_google_memorystore_redis._codec.shapes import SHAPES, Shape, is_tool_call_list
 from langchain_google_memorystore_redis.errors import InvalidMessageError
 
@@ -28,10 +36,24 @@ def element_tail(entry_id: bytes, written_at_ms: int | None) -> bytes:
     return b',"id":"%b","ts":%d}' % (entry_id, written_at_ms)
 
 
-def encode(message: BaseMessage, index: int, tail: bytes) -> bytes:
+class InexactField(NamedTuple):
+    """A field that was stored in a plain form, or left out, in whole or in part."""
+
+    message_index: int
+    """In its batch."""
+    message_class: str
+    name: str
+    losses: list[Loss]
+
+
+def encode(
+    message: BaseMessage, index: int, tail: bytes, inexact: list[InexactField] | None = None
+) -> bytes:
     """Encode a message as an element that ends with `tail` (see `element_tail`).
 
-    Raises `InvalidMessageError` with `index` and the field that would not come back equal.
+    Values that would not come back equal are converted to a plain form (see `plain`), and their
+    fields added to `inexact`; without that list they are refused. Raises `InvalidMessageError` with
+    `index` and the field of what is refused.
     """
     shape = SHAPES.get(type(message))
     if shape is None:
@@ -39,7 +61,7 @@ def encode(message: BaseMessage, index: int, tail: bytes) -> bytes:
     try:
         data = _encode_fast(shape, message)
     except Exception:  # noqa: BLE001 - odd values raise anything; the slow way names them
-        data = _encode_checked(shape, message, index)
+        data = _encode_checked(shape, message, index, inexact)
     # Joined into bytes of exact size. msgspec's own are shrunk from larger buffers: a thousand took
     # twice as long where the heap had to grow for them (page faults).
     return b"".join((shape.element_head, data, tail))
@@ -70,37 +92,60 @@ def _describe_unknown_class(message: object) -> str:
     )
 
 
-def _encode_checked(shape: Shape, message: BaseMessage, index: int) -> bytes:
-    """Write the data with json, value by value; raises `InvalidMessageError` naming the field."""
+def _encode_checked(
+    shape: Shape, message: BaseMessage, index: int, inexact: list[InexactField] | None
+) -> bytes:
+    """Write the data value by value, and the names of the fields that are inexact after it.
+
+    Raises `InvalidMessageError` naming the field.
+    """
     fields, extra = shape.fields_to_store(message)
     for name in shape.required:
         if name not in fields:
             raise InvalidMessageError(index, name, f"missing; a {shape.cls.__name__} needs it")
     for name in extra:
-        if not isinstance(name, str) or name in shape.field_types:
+        if not isinstance(name, str) or name in shape.field_types or join_surrogates(name) != name:
             raise InvalidMessageError(
                 index, f"{name!r:.80}", "not allowed as the name of an extra field; rename it"
             )
-    texts = [
-        f"{json.dumps(name)}: {_value_to_json(shape, index, name, value)}"
-        for name, value in {**fields, **extra}.items()
-    ]
-    return f"{{{', '.join(texts)}}}".encode()
+    texts = []
+    inexact_names = []
+    for name, value in {**fields, **extra}.items():
+        text, losses = _write_field(shape, index, name, value, _policy(shape, name, inexact))
+        if text is not None:
+            texts.append(b"%b:%b" % (_write_plain(name), text))
+        if losses and inexact is not None:
+            inexact_names.append(name)
+            inexact.append(InexactField(index, shape.cls.__name__, name, losses))
+    data = b"{%b}" % b",".join(texts)
+    if not inexact_names:
+        return data
+    return b'%b,"inexact":%b' % (data, _write_plain(inexact_names))
 
 
-def _value_to_json(shape: Shape, index: int, name: str, value: Any) -> str:
-    """Write the value of a field as JSON, after checking that it comes back equal."""
+def _policy(shape: Shape, name: str, inexact: list[InexactField] | None) -> Policy:
+    if inexact is None:
+        return Policy.REFUSE
+    # LangChain sends every other field to models, or may do so.
+    is_artifact = name == "artifact" and name in shape.field_types
+    return Policy.CONVERT_OR_OMIT if is_artifact else Policy.CONVERT
+
+
+def _write_field(
+    shape: Shape, index: int, name: str, value: Any, policy: Policy
+) -> tuple[bytes | None, list[Loss]]:
+    """Write the value of a field as JSON, None if it is left out; return also what is lost."""
+    plain = PlainForm(name, policy)
     try:
-        # A value that json cannot write becomes null or is left out, so the comparison finds it.
-        text = json.dumps(value, default=lambda _: None, skipkeys=True)
-        stored = json.loads(text)
-        difference = _find_difference(value, stored, name)
-    except (RecursionError, ValueError) as error:
-        raise InvalidMessageError(
-            index,
-            name,
-            "nested too deeply, circular, or with a number of thousands of digits; simplify it",
-        ) from error
+        form = plain.convert(value)
+        text = None if form is LEFT_OUT else _write_plain(form)
+        is_accepted = text is None or shape.accepts(name, form)
+    except RefusedError as error:
+        raise InvalidMessageError(index, error.path, error.problem) from error
+    except RecursionError as error:
+        if policy is Policy.CONVERT_OR_OMIT:
+            return None, [Loss(f"{type(value).__name__} nested too deeply", is_left_out=True)]
+        raise InvalidMessageError(index, name, "nested too deeply; simplify it") from error
     except Exception as error:
         # Another thread changes the value meanwhile, or its own methods raise.
         raise InvalidMessageError(
@@ -109,44 +154,24 @@ def _value_to_json(shape: Shape, index: int, name: str, value: Any) -> str:
             f"cannot be converted to JSON: reading it raised {type(error).__name__}; use plain "
             "values, and change no message while it is being added",
         ) from error
-    if difference is not None:
-        path, kind = difference
-        raise InvalidMessageError(
-            index,
-            path,
-            f"JSON cannot store this {kind} so that it comes back equal; convert it to "
-            "str, int, float, list or a dict with str keys",
-        )
-    if not shape.accepts(name, stored):
+    if not is_accepted:
         raise InvalidMessageError(
             index,
             name,
-            f"a {shape.cls.__name__} cannot hold {value!r:.80} there; use a value that its "
+            f"a {shape.cls.__name__} cannot hold {form!r:.80} there; use a value that its "
             "constructor accepts",
         )
-    return text
+    return text, plain.losses
 
 
-def _find_difference(value: Any, stored: Any, path: str) -> tuple[str, str] | None:
-    """Find the first difference of two values; return its path and the type of the value there."""
-    if isinstance(value, dict) and isinstance(stored, dict):
-        for key, item in value.items():
-            item_path = f"{path}[{key!r}]"
-            if not isinstance(key, str) or key not in stored:
-                return item_path, f"{type(key).__name__} key"
-            if found := _find_difference(item, stored[key], item_path):
-                return found
-        return None
-    if isinstance(value, list) and isinstance(stored, list):
-        for index, item in enumerate(value):
-            if found := _find_difference(item, stored[index], f"{path}[{index}]"):
-                return found
-        return None
-    is_same = isinstance(value, (str, int, float, type(None))) and (
-        value == stored or (_is_nan(value) and _is_nan(stored))
-    )
-    return None if is_same else (path, type(value).__name__)
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+def _write_plain(form: Any) -> bytes:
+    """Write a plain form; with json, if it holds what msgspec cannot write or read back."""
+    try:
+        text = _write(form)
+        if msgspec.json.decode(text) == form:
+            return text
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        pass
+    ascii_text = json.dumps(form)
+    json.loads(ascii_text)  # raises RecursionError here, rather than wherever it is read
+    return ascii_text.encode()

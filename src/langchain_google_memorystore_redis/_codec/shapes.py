@@ -74,6 +74,7 @@ class ParsedElement(Protocol):
     """All fields of the message."""
     id: str
     ts: int
+    inexact: tuple[str, ...]
 
 
 class Shape:
@@ -104,6 +105,7 @@ class Shape:
                 ("data", self.fields),
                 ("id", str),
                 ("ts", Annotated[int, msgspec.Meta(ge=0, lt=YEAR_10000_MS)]),
+                ("inexact", tuple[str, ...], ()),
             ],
             tag=self.type,
             forbid_unknown_fields=True,  # msgspec would skip them without validating them
@@ -136,7 +138,7 @@ class Shape:
         """Return the fields that are not at their defaults, and the extra fields."""
         fields = {
             name: value
-            for name, value in message.__dict__.items()
+            for name, value in list(message.__dict__.items())  # another thread may add one
             if name in self.field_types and not self._is_default(name, value)
         }
         return fields, getattr(message, "__pydantic_extra__", None) or {}

@@ -56,7 +56,7 @@ def turns_of(ops: HistoryOps, page: Page) -> Iterator[Turn]:
     ops = replace(ops, on_corrupt=OnCorrupt.RAISE_ALWAYS)
     for index, element in enumerate(page.elements, page.first):
         try:
-            ((message, _, written_at_ms),) = ops.decode_page(Page([element], index))
+            ((message, _, written_at_ms, _),) = ops.decode_page(Page([element], index))
         except CorruptEntryError as error:
             yield Turn.unreadable(f"index {index}: {error.__cause__}")
         else:

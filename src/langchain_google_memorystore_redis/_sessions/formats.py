@@ -74,7 +74,9 @@ def _from_jsonl(line: bytes, number: int) -> Iterator[PlacedElement]:
 
 def _to_element(fields: dict[str, Any]) -> bytes:
     """Write an element with its fields in our order: the Lua scripts expect "type" first."""
-    ours = {name: fields[name] for name in ("type", "data", "id", "ts") if name in fields}
+    ours = {
+        name: fields[name] for name in ("type", "data", "inexact", "id", "ts") if name in fields
+    }
     return json.dumps(ours | fields).encode()
 
 

@@ -122,10 +122,11 @@ def print_page(ops: HistoryOps, page: Page, as_json: bool, day: date | None = No
 
 def _entry_fields(ops: HistoryOps, element: bytes, index: int) -> dict[str, Any]:
     try:
-        ((message, entry_id, at),) = ops.decode_page(Page([element], index))
+        ((message, entry_id, at, inexact),) = ops.decode_page(Page([element], index))
     except CorruptEntryError as error:
         return {"error": str(error)}
-    return {"id": entry_id, "written_at": _iso(time_of(at)), **message_to_dict(message)}
+    envelope = {"id": entry_id, "written_at": _iso(time_of(at)), "inexact": list(inexact)}
+    return envelope | message_to_dict(message)
 
 
 def print_finding(finding: Finding) -> None:
