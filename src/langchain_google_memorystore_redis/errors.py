@@ -3,7 +3,7 @@
     MemorystoreError
     ├── InvalidArgumentError      (ValueError)             a setting or argument out of range
     │   └── ArgumentTypeError     (TypeError)              ... of the wrong type
-    ├── InvalidMessageError       (ValueError, TypeError)  a message that would not come back equal
+    ├── InvalidMessageError       (ValueError, TypeError)  a message that cannot be stored
     ├── InvalidClientError        (TypeError)              an object that is no usable client
     │   └── AsyncClientError                               a blocking call on an asyncio client
     ├── WrongTypeError            (TypeError)              a key that holds another Redis type
@@ -71,7 +71,7 @@ class ArgumentTypeError(InvalidArgumentError, TypeError):
 
 
 class InvalidMessageError(MemorystoreError, ValueError, TypeError):
-    """A message would not come back equal, so nothing of its batch was stored.
+    """A message cannot be stored, so nothing of its batch was.
 
     `index` is its position in the batch, `field` the path of the value at fault, such as
     `response_metadata['created']`; None if it is the message itself.

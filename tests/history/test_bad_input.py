@@ -149,32 +149,41 @@ def test_truth_and_repr_of_a_history_ask_no_server() -> None:
     assert (history.session_id, history.key) == ("s", "chat:s")
 
 
+REFUSED: list[Any] = [
+    ("hi", None, "an object of type str is not a message"),
+    (("human", "hi"), None, "an object of type tuple is not a message"),
+    (OwnMessage(content="x"), None, "OwnMessage is not one of LangChain's own"),
+    (HumanMessage("x", other=object()), "other", "object"),
+    (HumanMessage("x", large=10**5000), "large", "thousands of digits"),
+    (HumanMessage.model_construct(), "content", "a HumanMessage needs it"),
+]
+INEXACT: list[Any] = [
+    (HumanMessage("x", at=datetime.now(UTC)), "at", "datetime"),
+    (HumanMessage("x", raw=b"bytes"), "raw", "bytes"),
+    (HumanMessage("x", tags={"a"}), "tags", "set"),
+    (HumanMessage("x", pair=(1, 2)), "pair", "tuple"),
+    (HumanMessage("x", other=AIMessage("y")), "other", "AIMessage"),
+    (
+        AIMessage("x", response_metadata={"a": [0, {"b": {1: "one"}}]}),
+        "response_metadata['a'][1]['b'][1]",
+        "int key",
+    ),
+    (HumanMessage("x", pair="\ud83d\ude00"), "pair", "str"),
+]
+"""Messages that a history converts unless it is strict."""
+
+
 @pytest.mark.parametrize(
-    ("message", "field", "words"),
+    ("on_inexact", "message", "field", "words"),
     [
-        ("hi", None, "an object of type str is not a message"),
-        (("human", "hi"), None, "an object of type tuple is not a message"),
-        (OwnMessage(content="x"), None, "OwnMessage is not one of LangChain's own"),
-        (HumanMessage("x", at=datetime.now(UTC)), "at", "datetime"),
-        (HumanMessage("x", raw=b"bytes"), "raw", "bytes"),
-        (HumanMessage("x", tags={"a"}), "tags", "set"),
-        (HumanMessage("x", pair=(1, 2)), "pair", "tuple"),
-        (HumanMessage("x", other=object()), "other", "object"),
-        (HumanMessage("x", other=AIMessage("y")), "other", "AIMessage"),
-        (
-            AIMessage("x", response_metadata={"a": [0, {"b": {1: "one"}}]}),
-            "response_metadata['a'][1]['b'][1]",
-            "int key",
-        ),
-        (HumanMessage("x", pair="\ud83d\ude00"), "pair", "str"),
-        (HumanMessage("x", large=10**5000), "large", "thousands of digits"),
-        (HumanMessage.model_construct(), "content", "a HumanMessage needs it"),
+        *(("convert", *case) for case in REFUSED),
+        *(("raise", *case) for case in REFUSED + INEXACT),
     ],
 )
 async def test_a_batch_with_one_message_that_cannot_come_back_is_refused_whole(
-    door: Door, message: Any, field: str | None, words: str
+    door: Door, on_inexact: str, message: Any, field: str | None, words: str
 ) -> None:
-    history = door.open()
+    history = door.open(on_inexact=on_inexact)
     with pytest.raises(InvalidMessageError, match=words) as caught:
         await history.add_messages([HumanMessage("fine"), message, HumanMessage("fine too")])
     assert (caught.value.index, caught.value.field) == (1, field)

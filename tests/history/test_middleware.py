@@ -284,7 +284,7 @@ def fail() -> str:
 @tool(response_format="content_and_artifact")
 def photograph() -> tuple[str, object]:
     """Give what cannot be stored."""
-    return "a picture", object()
+    return "a picture", {1: "one key", "1": "in JSON"}
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ PROGRAM = textwrap.dedent(
 
     def turn(name):
         history = MemorystoreChatMessageHistory(client, name, key_prefix=prefix, cache=cache)
-        history.add_messages([HumanMessage("hi")])
+        history.add_messages([HumanMessage("hi", tags={"stored in a plain form"})])
         assert history.messages
         history.clear()
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from langchain_core.messages import BaseMessage
 
 from langchain_google_memorystore_redis._codec.compression import compress_if_smaller
-from langchain_google_memorystore_redis._codec.encode import element_tail, encode
+from langchain_google_memorystore_redis._codec.encode import InexactField, element_tail, encode
 from langchain_google_memorystore_redis.errors import ArgumentTypeError
 
 
@@ -38,6 +38,8 @@ class Batch(NamedTuple):
     """Length of the session as the writer knew it before the first send; -1 if unknown."""
     compress_min_bytes: int = 0
     """Size from which elements are compressed, 0 for never."""
+    inexact: Sequence[InexactField] = ()
+    """Fields that are stored in a plain form."""
 
     @classmethod
     def of(
@@ -46,18 +48,21 @@ class Batch(NamedTuple):
         known_length: int,
         idempotency_key: IdempotencyKey | None = None,
         compress_min_bytes: int = 0,
+        *,
+        convert_inexact: bool = True,
     ) -> Batch:
         """Encode all messages; raises `InvalidMessageError` before anything is sent."""
+        inexact: list[InexactField] | None = [] if convert_inexact else None
         if idempotency_key is None:
             tails = _random_tails(len(messages))
         else:
             tails = _derived_tails(idempotency_key, len(messages))
-        elements = _encode(messages, tails, compress_min_bytes)
-        return cls(elements, tails, known_length, compress_min_bytes)
+        elements = _encode(messages, tails, compress_min_bytes, inexact)
+        return cls(elements, tails, known_length, compress_min_bytes, inexact or ())
 
     def is_of(self, messages: Sequence[BaseMessage]) -> bool:
         """Tell whether these messages, as they are now, encode to this batch."""
-        return _encode(messages, self.tails, self.compress_min_bytes) == self.elements
+        return _encode(messages, self.tails, self.compress_min_bytes, []) == self.elements
 
 
 def message_list(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
@@ -73,10 +78,13 @@ def message_list(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
 
 
 def _encode(
-    messages: Sequence[BaseMessage], tails: Sequence[bytes], compress_min_bytes: int
+    messages: Sequence[BaseMessage],
+    tails: Sequence[bytes],
+    compress_min_bytes: int,
+    inexact: list[InexactField] | None,
 ) -> tuple[bytes, ...]:
     elements = [
-        encode(message, index, tail)
+        encode(message, index, tail, inexact)
         for index, (message, tail) in enumerate(zip(messages, tails, strict=True))
     ]
     if not compress_min_bytes:

@@ -67,6 +67,9 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             release 0.3.0 raises UnicodeDecodeError.
         on_corrupt: policy of reads for a stored element that is no message: "raise"
             `CorruptEntryError`, or "skip" it and log a warning.
+        on_inexact: policy of appends for a field that JSON cannot carry exactly, such as a Document
+            in an artifact: "convert" it to a plain form (see `add_messages`) and log a warning, or
+            "raise" `InvalidMessageError`.
 
     The constructor sends nothing. Methods raise the client's own errors if the server is
     unreachable, out of memory, read-only or refuses permission, and `WrongTypeError` if the key
@@ -97,6 +100,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
         cache: ReadCache | None = None,
         compress: Literal["zstd"] | None = None,
         compress_min_bytes: int = 256,
+        on_inexact: Literal["convert", "raise"] = "convert",
     ) -> None:
         self._ops = HistoryOps(
             session_id=session_id,
@@ -108,6 +112,7 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
             replicas_ack=not_negative("replicas_ack", replicas_ack),
             replicas_ack_timeout_ms=milliseconds("replicas_ack_timeout", replicas_ack_timeout),
             compress_min_bytes=compression_threshold(compress, compress_min_bytes),
+            convert_inexact=one_of("on_inexact", on_inexact, ("convert", "raise")) == "convert",
         )
         self._sync, self._async = runners_for(client, async_client)
         self._client = client
@@ -246,8 +251,13 @@ class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
 
         The same script renews `ttl` and applies `max_messages`. The batch is stored once, even if
         the client sends it again after a lost reply. Raises `InvalidMessageError`, before anything
-        is sent, for a message that would not be read back equal, and `NotReplicatedError` (see
-        `replicas_ack`).
+        is sent, for a message that cannot be stored, and `NotReplicatedError` (see `replicas_ack`).
+
+        Messages are read back equal, but for the fields that `Entry.inexact` names. JSON cannot
+        carry those, so a plain form is stored: models and dataclasses as dicts, dates and times as
+        ISO 8601, UUIDs and Decimals as text, enums as their value, tuples and sets as lists, bytes
+        as base64, keys of dicts as str. What has no such form, such as an open file, is left out of
+        `artifact`, which LangChain never sends to a model, and refused elsewhere.
 
         After a connection error the batch may or may not be stored. To retry, call this method
         within ten minutes with the same message objects, unchanged, on this or another history

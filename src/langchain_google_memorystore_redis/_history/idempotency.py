@@ -15,6 +15,7 @@ from typing import NamedTuple
 from langchain_core.messages import BaseMessage
 
 from langchain_google_memorystore_redis._history.batch import Batch, IdempotencyKey
+from langchain_google_memorystore_redis._history.inexact import warn_of_inexact
 from langchain_google_memorystore_redis._history.operations import HistoryOps
 from langchain_google_memorystore_redis._redis.locks import create_lock
 from langchain_google_memorystore_redis._redis.registry import ClientRegistry
@@ -88,7 +89,14 @@ class IdempotentAppends:
             # The length known now may be newer than the first send, and so may miss the batch.
             batch = unconfirmed.batch._replace(known_length=-1)
         else:
-            batch = Batch.of(messages, known_length, idempotency_key, ops.compress_min_bytes)
+            batch = Batch.of(
+                messages,
+                known_length,
+                idempotency_key,
+                ops.compress_min_bytes,
+                convert_inexact=ops.convert_inexact,
+            )
+            warn_of_inexact(ops.session_id, batch.inexact)
         return _Attempt(self, append_id, messages, batch, is_repeat=unconfirmed is not None)
 
     def _keep(self, append_id: _AppendId, messages: Sequence[BaseMessage], batch: Batch) -> None:

@@ -123,6 +123,8 @@ class HistoryOps:
     replicas_ack_timeout_ms: int = 0
     compress_min_bytes: int = 0
     """Size from which elements are compressed, 0 for never."""
+    convert_inexact: bool = True
+    """Store a plain form of what JSON cannot carry exactly; False refuses it."""
 
     def append(self, batch: Batch) -> Flow[int] | Op[int]:
         """Append a batch once, and return how many messages the session then has."""
