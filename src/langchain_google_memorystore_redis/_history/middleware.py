@@ -69,7 +69,8 @@ class ChatHistoryMiddleware(AgentMiddleware[SessionState, Any, Any]):
     the messages are stored once. Input that the session holds is not added twice; if it holds all
     of the input and an answer, the run ends at once with the messages of the session. Methods raise
     the errors of the history; `InvalidArgumentError` if there is nothing to answer; and, at the
-    end, `InvalidMessageError` if a message of the run cannot be stored.
+    end, `InvalidMessageError` if a message of the run cannot be stored (see the `on_inexact` of the
+    history, which by default stores a plain form of artifacts and the like).
 
     Put it first among the middleware. With a checkpointer, which interrupts need, the session still
     decides: at the beginning of a run its messages replace those of the thread. Summaries of stored
@@ -172,7 +173,7 @@ def _initial_update(
     }
     update: dict[str, Any] = {_RUN_STATE: run}
     messages = [*loaded, *new]
-    if messages != given:  # a thread that has them already does not store them again
+    if not _are_equal(messages, given):  # a thread that has them already does not store them again
         # Not through the reducer: a stream of messages would show those of the session again.
         update["messages"] = Overwrite(messages)
     if not new and not (loaded and isinstance(loaded[-1], HumanMessage)):
@@ -185,6 +186,13 @@ def _initial_update(
             )
         update["jump_to"] = "end"  # a repeated question that is answered already
     return update
+
+
+def _are_equal(messages: Sequence[BaseMessage], others: Sequence[BaseMessage]) -> bool:
+    try:
+        return messages == others
+    except Exception:  # noqa: BLE001 - an artifact may hold what cannot be compared, such as arrays
+        return False
 
 
 def _assign_ids(loaded: Sequence[BaseMessage]) -> None:
