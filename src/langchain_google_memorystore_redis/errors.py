@@ -5,7 +5,10 @@
     │   └── ArgumentTypeError     (TypeError)              ... of the wrong type
     ├── InvalidMessageError       (ValueError, TypeError)  a message that cannot be stored
     ├── InvalidClientError        (TypeError)              an object that is no usable client
-    │   └── AsyncClientError                               a blocking call on an asyncio client
+    │   ├── AsyncClientError                               a blocking call on an asyncio client
+    │   ├── EventLoopError                                 an async call in a loop that is not its
+    │   └── ClientClosedError                              a call on a client that was closed
+    ├── NotPicklableError         (TypeError)              an object that holds a client, pickled
     ├── WrongTypeError            (TypeError)              a key that holds another Redis type
     ├── CorruptEntryError         (ValueError)             a stored element that is no message
     ├── MessageIndexError         (IndexError)             an index without a message
@@ -32,11 +35,13 @@ from typing import Any
 __all__ = [
     "ArgumentTypeError",
     "AsyncClientError",
+    "ClientClosedError",
     "ClusterChangedError",
     "CorruptEntryError",
     "CredentialsError",
     "EmbeddedServerError",
     "EntryNotFoundError",
+    "EventLoopError",
     "HistoryChangedError",
     "InvalidArgumentError",
     "InvalidClientError",
@@ -44,6 +49,7 @@ __all__ = [
     "MemorystoreError",
     "MessageIndexError",
     "MissingExtraError",
+    "NotPicklableError",
     "NotReplicatedError",
     "SessionExistsError",
     "WrongTypeError",
@@ -90,6 +96,33 @@ class InvalidClientError(MemorystoreError, TypeError):
 
 class AsyncClientError(InvalidClientError):
     """A blocking method was called where there is only an asyncio client."""
+
+
+class EventLoopError(InvalidClientError):
+    """An async method was called in another event loop than its client's, or without asyncio."""
+
+
+class ClientClosedError(InvalidClientError):
+    """A method was called after its client had been closed."""
+
+    def __init__(self, client: str) -> None:
+        super().__init__(
+            f"this client ({client}) has been closed. Make another one, and the objects that use "
+            "it, and close it when the last of them is done."
+        )
+        self.client = client
+
+
+class NotPicklableError(MemorystoreError, TypeError):
+    """An object that holds a client, a cache or a lock was to be pickled."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"a {name} cannot be pickled: it shares connections, caches or locks with other "
+            "objects of this process. Send its settings (such as session_id) instead, and make "
+            "one with a client of its own in the other process."
+        )
+        self.name = name
 
 
 class WrongTypeError(MemorystoreError, TypeError):

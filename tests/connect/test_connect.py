@@ -46,7 +46,7 @@ QUOTED = "it%27s%40secret%2F%25"
 @pytest.mark.parametrize("engine", ["redis-5.0", "redis-6.2", "redis-7.0", "valkey-9.1"])
 async def test_it_connects_to_every_server(way: Way, servers: Servers, engine: str) -> None:
     client = await way(f"{HOST}:{servers.standalone(engine).port}")
-    assert type(client) is way.kind("Redis")
+    assert isinstance(client, way.kind("Redis"))
     assert await done(client.ping()) is True
 
 
@@ -319,7 +319,7 @@ async def test_a_user_without_administrative_commands_is_served(
     denied = ["-cluster", "-command", "-info", "-config", "-client"]
     server.cli("ACL", "SETUSER", prefix, "on", ">pass", *rules, *denied)
     client = await way(server.url, username=prefix, password="pass")
-    assert type(client) is way.kind("Redis")
+    assert isinstance(client, way.kind("Redis"))
     history = MemorystoreChatMessageHistory(client, "session", key_prefix=prefix)
     await history.aadd_messages([HumanMessage("hi")])
     await history.aclear()

@@ -18,6 +18,11 @@ import redis.asyncio
 from redis.cluster import REDIS_ALLOWED_KEYS
 from redis.exceptions import ReadOnlyError, RedisClusterException, ResponseError
 
+from langchain_google_memorystore_redis._connect.closing import (
+    AsyncClient,
+    Client,
+    ClusterClient,
+)
 from langchain_google_memorystore_redis._connect.clusters import WaitingCluster
 from langchain_google_memorystore_redis._connect.connections import connection_class, pool_class
 from langchain_google_memorystore_redis._connect.diagnosis import causes_of, final_failure
@@ -104,7 +109,7 @@ class ServerOptions:
             raise InvalidArgumentError(
                 "redis_py_options", f"contain an unknown one: {error}"
             ) from None
-        return library.Redis.from_pool(pool)
+        return (AsyncClient if library is redis.asyncio else Client).from_pool(pool)
 
     def _connection_class(self, library: ModuleType, *, unix: bool = False) -> Any:
         tls = tls_options(self.options) if self.tls else None
@@ -129,7 +134,7 @@ class ServerOptions:
         )
         outer = sys.exception()
         try:
-            return redis.RedisCluster(
+            return ClusterClient(
                 url=f"redis://[{host}]:{port}" if ":" in host else f"redis://{host}:{port}",
                 **options,
             )

@@ -36,6 +36,8 @@ class WaitingCluster(redis.asyncio.RedisCluster):
         options: further options of redis-py.
     """
 
+    is_closed = False
+
     def __init__(
         self, *, connection_class: Any, max_connections: int, timeout: float | None, **options: Any
     ) -> None:
@@ -46,6 +48,11 @@ class WaitingCluster(redis.asyncio.RedisCluster):
             node.connection_class = connection_class
         self._turns = asyncio.Semaphore(max_connections)
         self._timeout = timeout
+
+    async def aclose(self) -> None:
+        """Close all connections, for good."""
+        await super().aclose()
+        self.is_closed = True
 
     async def initialize(self, *args: Any, **kwargs: Any) -> Any:
         """Ask for the topology; raises the cause of a failure where no retry would help."""

@@ -24,6 +24,7 @@ from langchain_google_memorystore_redis._connect.client import (
 )
 from langchain_google_memorystore_redis._connect.tls import resolve_tls
 from langchain_google_memorystore_redis._redis.arguments import boolean
+from langchain_google_memorystore_redis._redis.loops import HOMES, require_loop
 from langchain_google_memorystore_redis.errors import ArgumentTypeError, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -136,10 +137,12 @@ async def aconnect(
         >>> asyncio.run(main())
         True
     """
+    require_loop()
     server = await to_thread(_resolve, url_or_endpoint, cluster, iam, ca_certs, redis_py_options)
     client = server.make_client(redis.asyncio)
     if server.cluster:
         await client.initialize()
+    HOMES.of(client).note()
     return client
 
 

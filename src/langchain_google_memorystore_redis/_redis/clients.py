@@ -13,7 +13,7 @@ from langchain_google_memorystore_redis._redis.runners import (
     AsyncRunner,
     AwaitableRunner,
     BlockingRunner,
-    NoRunner,
+    LoopRunner,
     Runner,
 )
 from langchain_google_memorystore_redis._redis.threads import ThreadRunner
@@ -36,7 +36,7 @@ def runners_for(client: Any, async_client: Any = None) -> tuple[BlockingRunner, 
                 "or a blocking client first"
             )
     if _is_async(client):
-        return NoRunner(client), AsyncRunner(client)
+        return LoopRunner(client), AsyncRunner(client)
     blocking = Runner(client)
     return blocking, ThreadRunner(client) if async_client is None else AsyncRunner(async_client)
 

@@ -13,11 +13,13 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from langchain_google_memorystore_redis._redis.late import LATE, Errand
+from langchain_google_memorystore_redis._redis.loops import HOMES, run_in
 from langchain_google_memorystore_redis._redis.op import Flow, Op, Primaries, Step
 from langchain_google_memorystore_redis._redis.pools import (
     aclose_idle_connections,
     close_idle_connections,
     is_interrupt,
+    require_open,
 )
 from langchain_google_memorystore_redis._redis.replies import (
     ask_target,
@@ -69,6 +71,7 @@ class Runner:
 
     def run(self, work: Op[T] | Flow[T]) -> T:
         """Send an operation, or run a flow to its end, and return the answer."""
+        require_open(self._client)
         try:
             return self._run_op(work) if isinstance(work, Op) else self._run_flow(work)
         except BaseException as error:
@@ -163,9 +166,12 @@ class AsyncRunner:
     def __init__(self, client: Any) -> None:
         self._client = client
         self._is_cluster = hasattr(client, "nodes_manager")
+        self._home = HOMES.of(client)
 
     async def run(self, work: Op[T] | Flow[T]) -> T:
-        """Async twin of `Runner.run`."""
+        """Async twin of `Runner.run`; raises `EventLoopError` in another loop than the client's."""
+        self._home.require(self._client)
+        require_open(self._client)
         try:
             return await (self._run_op(work) if isinstance(work, Op) else self._run_flow(work))
         except (asyncio.CancelledError, GeneratorExit):
@@ -268,17 +274,27 @@ class AsyncRunner:
         return await (self._run_op(step) if isinstance(step, Op) else self._run_pipeline(step))
 
 
-class NoRunner:
-    """Runner of blocking methods where there is only an asyncio client: refuses each call."""
+class LoopRunner:
+    """Runner of blocking methods where there is only an asyncio client.
+
+    Each call is one hop to the client's event loop, which must run in another thread.
+    """
 
     def __init__(self, client: Any) -> None:
-        self._client = f"{type(client).__module__}.{type(client).__qualname__}"
+        self._client = client
+        self._async = AsyncRunner(client)
+        self._home = HOMES.of(client)
+        self._home.note()
 
     def run(self, work: Op[T] | Flow[T]) -> T:
-        """Raise `AsyncClientError`."""
+        """Run `AsyncRunner.run` in the loop; raises `AsyncClientError` if there is none."""
+        if loop := self._home.find():
+            return run_in(loop, self._async.run(work))
+        name = f"{type(self._client).__module__}.{type(self._client).__qualname__}"
         raise AsyncClientError(
-            f"there is only an asyncio client here ({self._client}), which a blocking method "
-            "cannot use. Await the method of the same name with an 'a' in front (an agent: "
+            f"there is only an asyncio client here ({name}). A blocking method can use it from "
+            "another thread while its event loop runs, but not from the thread of that loop, nor "
+            "without a loop. Await the method of the same name with an 'a' in front (an agent: "
             "ainvoke(); of a history, messages: aget_messages(), len(): acount(), an index or "
             "slice: aget_messages(start, stop), for: async for), or give a blocking client and "
             "this one as async_client."

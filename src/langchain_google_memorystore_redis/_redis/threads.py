@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from langchain_google_memorystore_redis._redis.late import LATE, Errand
+from langchain_google_memorystore_redis._redis.loops import require_loop
 from langchain_google_memorystore_redis._redis.op import Flow, Op
 from langchain_google_memorystore_redis._redis.pools import renew_locks
 from langchain_google_memorystore_redis._redis.runners import Runner
@@ -47,6 +48,7 @@ class ThreadRunner:
         A call that is cancelled sends nothing more, and the client's later commands on the same key
         wait for the one that it has sent.
         """
+        require_loop()
         runner = _ErrandRunner(self._client)
         try:
             return await asyncio.to_thread(runner.run, work)
