@@ -40,9 +40,10 @@ from langchain_google_memorystore_redis._connect.owned import OwnedClient
 from langchain_google_memorystore_redis._redis.arguments import ttl_milliseconds
 from langchain_google_memorystore_redis._redis.clients import runners_for
 from langchain_google_memorystore_redis._redis.op import Op
+from langchain_google_memorystore_redis._redis.sharing import SharesClient
 
 
-class MemorystoreSaver(BaseCheckpointSaver[str]):
+class MemorystoreSaver(SharesClient, BaseCheckpointSaver[str]):
     """Short-term memory of LangGraph graphs and agents, in Memorystore for Redis or Valkey.
 
     Args:

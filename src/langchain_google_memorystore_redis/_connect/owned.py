@@ -12,12 +12,13 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, TypeVar
 
 from langchain_google_memorystore_redis._connect.connect import aconnect, connect, naming_address
+from langchain_google_memorystore_redis._redis.sharing import SharesClient
 from langchain_google_memorystore_redis.errors import ArgumentTypeError
 
 T = TypeVar("T")
 
 
-class OwnedClient(AbstractContextManager[T], AbstractAsyncContextManager[T]):
+class OwnedClient(SharesClient, AbstractContextManager[T], AbstractAsyncContextManager[T]):
     """Context of an object whose client lives as long as a `with` or `async with` block.
 
     Args:

@@ -41,9 +41,10 @@ from langchain_google_memorystore_redis._redis.arguments import (
 from langchain_google_memorystore_redis._redis.clients import runners_for
 from langchain_google_memorystore_redis._redis.keys import session_key
 from langchain_google_memorystore_redis._redis.op import Flow, Op, ask
+from langchain_google_memorystore_redis._redis.sharing import SharesClient
 
 
-class MemorystoreChatMessageHistory(Display, BaseChatMessageHistory):
+class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistory):
     """Messages of one chat session, in Memorystore for Redis, Redis Cluster or Valkey.
 
     Args:

@@ -25,6 +25,7 @@ from typing_extensions import TypedDict
 
 from langchain_google_memorystore_redis._history.batch import IdempotencyKey
 from langchain_google_memorystore_redis._history.history import MemorystoreChatMessageHistory
+from langchain_google_memorystore_redis._redis.sharing import SharesClient
 from langchain_google_memorystore_redis.errors import ArgumentTypeError, InvalidArgumentError
 
 _RUN_STATE: Final = "chat_history_turn"
@@ -52,7 +53,7 @@ class SessionState(AgentState[Any]):
     chat_history_turn: NotRequired[Annotated[_RunState, PrivateStateAttr]]
 
 
-class ChatHistoryMiddleware(AgentMiddleware[SessionState, Any, Any]):
+class ChatHistoryMiddleware(SharesClient, AgentMiddleware[SessionState, Any, Any]):
     """Middleware that loads a session into an agent's run and appends the run's new messages.
 
     Args:

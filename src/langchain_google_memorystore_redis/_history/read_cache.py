@@ -26,6 +26,7 @@ from langchain_google_memorystore_redis._history.operations import HistoryOps, P
 from langchain_google_memorystore_redis._redis.arguments import positive
 from langchain_google_memorystore_redis._redis.locks import create_lock
 from langchain_google_memorystore_redis._redis.op import Flow
+from langchain_google_memorystore_redis._redis.sharing import SharesClient
 
 _PROOF_BYTES = 4096
 _MIN_PROOF_ELEMENTS = 4
@@ -124,7 +125,7 @@ def _proof_from(elements: Sequence[bytes]) -> tuple[bytes, ...]:
     return tuple(elements[start:])
 
 
-class ReadCache:
+class ReadCache(SharesClient):
     """Cache of sessions, with which reading all messages again moves and decodes new ones only.
 
     Args:
