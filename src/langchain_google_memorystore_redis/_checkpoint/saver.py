@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Self
 
@@ -39,6 +39,7 @@ from langchain_google_memorystore_redis._checkpoint.operations import Checkpoint
 from langchain_google_memorystore_redis._connect.owned import OwnedClient
 from langchain_google_memorystore_redis._redis.arguments import ttl_milliseconds
 from langchain_google_memorystore_redis._redis.clients import runners_for
+from langchain_google_memorystore_redis._redis.done import Done
 from langchain_google_memorystore_redis._redis.op import Op
 from langchain_google_memorystore_redis._redis.sharing import SharesClient
 
@@ -49,7 +50,8 @@ class MemorystoreSaver(SharesClient, BaseCheckpointSaver[str]):
     Args:
         client: a client of redis-py or valkey-py, blocking or asyncio, standalone, cluster or
             sentinel, `decode_responses` on or off. A blocking client serves async methods from
-            a thread; an asyncio client serves async methods only.
+            a thread; an asyncio client serves blocking methods from other threads than that of its
+            event loop, as when a sync node of `ainvoke()` invokes a graph.
         ttl: seconds (or a timedelta) after the last write at which a whole thread expires; None
             leaves its expiry alone.
         async_client: an asyncio client for the async methods, beside a blocking `client`.
@@ -113,11 +115,12 @@ class MemorystoreSaver(SharesClient, BaseCheckpointSaver[str]):
         factory = functools.partial(cls, **options)
         return OwnedClient(factory, conn_string, cluster=cluster, options=client_options or {})
 
-    def setup(self) -> None:
-        """Do nothing; here for code written for savers that need this call. No round trip."""
+    def setup(self) -> Awaitable[None]:
+        """Do nothing, awaited or not: savers of other packages need this call. No round trip."""
+        return Done()
 
     async def asetup(self) -> None:
-        """Async twin of `setup`."""
+        """Do nothing, as `setup`. No round trip."""
 
     # Reading
 

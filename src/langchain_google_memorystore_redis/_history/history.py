@@ -50,7 +50,8 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
     Args:
         client: a client of redis-py or valkey-py, blocking or asyncio, standalone, cluster or
             sentinel, `decode_responses` on or off. A blocking client serves the async methods from
-            a thread; an asyncio client serves the async methods only.
+            a thread; an asyncio client serves the blocking methods from other threads than that of
+            its event loop.
         session_id: name of the session, any non-empty str.
         ttl: expiry in seconds (or a timedelta), counted from the last append; None does not change
             the expiry.
