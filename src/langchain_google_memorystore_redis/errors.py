@@ -11,6 +11,7 @@
     ├── NotPicklableError         (TypeError)              an object that holds a client, pickled
     ├── WrongTypeError            (TypeError)              a key that holds another Redis type
     ├── CorruptEntryError         (ValueError)             a stored element that is no message
+    ├── CorruptCheckpointError    (ValueError)             a stored checkpoint that is none
     ├── MessageIndexError         (IndexError)             an index without a message
     ├── EntryNotFoundError        (LookupError)            an entry that is no longer there
     ├── NotReplicatedError        (RuntimeError)           stored, but not yet on enough replicas
@@ -37,6 +38,7 @@ __all__ = [
     "AsyncClientError",
     "ClientClosedError",
     "ClusterChangedError",
+    "CorruptCheckpointError",
     "CorruptEntryError",
     "CredentialsError",
     "EmbeddedServerError",
@@ -154,6 +156,26 @@ class CorruptEntryError(MemorystoreError, ValueError):
         super().__init__(f"session {session_id!r}, index {index}: {problem}.{advice}")
         self.session_id = session_id
         self.index = index
+
+
+class CorruptCheckpointError(MemorystoreError, ValueError):
+    """A stored checkpoint cannot be decoded. `thread_id`, `checkpoint_ns` and `checkpoint_id`.
+
+    Somebody else wrote to its keys, or the saver has not the serializer that it was written with.
+    """
+
+    def __init__(
+        self, thread_id: str, checkpoint_ns: str, checkpoint_id: str, problem: str
+    ) -> None:
+        place = f"thread {thread_id!r}, checkpoint {checkpoint_id!r}"
+        space = f" of namespace {checkpoint_ns!r}" if checkpoint_ns else ""
+        super().__init__(
+            f"{place}{space} cannot be decoded: {problem}. Use the `serde` that it was written "
+            "with; if that is so, delete the thread."
+        )
+        self.thread_id = thread_id
+        self.checkpoint_ns = checkpoint_ns
+        self.checkpoint_id = checkpoint_id
 
 
 class MessageIndexError(MemorystoreError, IndexError):

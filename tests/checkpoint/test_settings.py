@@ -21,7 +21,7 @@ from langchain_google_memorystore_redis import (
     MemorystoreSaver,
 )
 from langchain_google_memorystore_redis._checkpoint import operations as ops
-from langchain_google_memorystore_redis._checkpoint.codec import checkpoint_name
+from langchain_google_memorystore_redis._checkpoint.names import checkpoint_name
 from tests.checkpoint.savers import (
     WAYS,
     checkpoint_of,
@@ -82,7 +82,7 @@ class Cipher:
 
 
 @each_target
-async def test_what_is_encrypted_comes_back_and_is_stored_once(
+async def test_what_is_encrypted_comes_back_and_is_pruned_to_one(
     target: Target, servers: Servers, raw: Any, prefix: str
 ) -> None:
     serde = EncryptedSerializer(Cipher())
@@ -97,9 +97,9 @@ async def test_what_is_encrypted_comes_back_and_is_stored_once(
             for _ in range(3):
                 config = await made.aput(config_of("t"), checkpoint, {"step": 0}, versions)
                 await made.aput_writes(config, [("a", 1)], "task")
+                await made.aprune(["t"])
                 sizes.add(len(stored(raw, prefix)[1]))
             assert len(sizes) == 1
-            await made.aprune(["t"])
             await made.acopy_thread("t", "copy")
             for thread in ("t", "copy"):
                 found = await made.aget_tuple(config_of(thread))

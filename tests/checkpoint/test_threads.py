@@ -39,8 +39,9 @@ async def test_pruning_keeps_the_newest_and_frees_what_nothing_refers_to(
     assert found is not None
     assert found.checkpoint["channel_values"] == {"step": 29, "fixed": "fixed"}
     assert found.pending_writes == [("task", "a", 1)]
-    # Checkpoint, two values, a write; the same for the child less the write; the early write.
-    assert len(stored(raw, prefix)[1]) == 4 + 3 + 1
+    # Checkpoint, two values, a write; the same for the child less the write, and one value that is
+    # both's; the early write.
+    assert len(stored(raw, prefix)[1]) == 4 + 2 + 1
     assert stored(raw, prefix, "missing") == ([], {})
     before = stored(raw, prefix)
     await saver.aprune(["t"])
@@ -133,6 +134,7 @@ async def delta_thread(saver: Saver) -> None:
             metadata["counters_since_delta_snapshot"] = {
                 "log": (step % 5, step % 5),
                 "none": (1, 1),
+                "never written": (0, 1),
             }
         checkpoint = checkpoint_of({"log": step, "none": step}, **values)
         config = await saver.aput(config, checkpoint, metadata, {"log": step, "none": step})

@@ -10,20 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
-from langchain_google_memorystore_redis._checkpoint.codec import (
-    Serializer,
-    checkpoint_name,
-    encode_record,
-    encode_value,
-    encode_write,
-    escape,
-    unescape,
-    value_name,
-    version_name,
-    write_name,
-)
+from langchain_google_memorystore_redis._checkpoint.changes import change_thread, delete_thread
+from langchain_google_memorystore_redis._checkpoint.codec import encode_record, encode_write
 from langchain_google_memorystore_redis._checkpoint.delta import delta_history
 from langchain_google_memorystore_redis._checkpoint.keys import (
     ThreadKeys,
@@ -31,12 +22,25 @@ from langchain_google_memorystore_redis._checkpoint.keys import (
     thread_keys,
     thread_prefix,
 )
+from langchain_google_memorystore_redis._checkpoint.names import (
+    checkpoint_name,
+    escape,
+    unescape,
+    version_name,
+    write_name,
+)
 from langchain_google_memorystore_redis._checkpoint.pages import (
     CheckpointAddress,
     CheckpointPage,
     Listing,
     NameRange,
     StoredCheckpoint,
+)
+from langchain_google_memorystore_redis._checkpoint.pruning import prune_thread
+from langchain_google_memorystore_redis._checkpoint.values import (
+    Serializer,
+    encode_value,
+    to_stored,
 )
 from langchain_google_memorystore_redis._redis.arguments import one_of
 from langchain_google_memorystore_redis._redis.op import Flow, Op, ask
@@ -54,23 +58,12 @@ PAGE_BYTES = 1_000_000
 RECORDS_PER_PAGE = 500
 """Checkpoints that one round trip examines where their values are not needed."""
 
-_DROP_HALF_THREAD = "_drop_half_thread"
-_PUT = Script(__package__, "put", begin=_DROP_HALF_THREAD)
-_PUT_WRITES = Script(__package__, "put_writes", begin=_DROP_HALF_THREAD)
-_READ = Script(__package__, "read")
+_PUT = Script(__package__, "put", begin=("_whole", "_records", "_lowest_id", "_store_values"))
+_PUT_WRITES = Script(__package__, "put_writes", begin=("_whole",))
+_READ = Script(__package__, "read", begin=("_records", "_replies"))
 _NAMESPACES = Script(__package__, "namespaces")
-_DELETE = Script(__package__, "delete")
-_DELETE_FOR_RUNS = Script(__package__, "delete_for_runs")
-_PRUNE = Script(__package__, "prune")
-_COPY = Script(__package__, "copy", begin=_DROP_HALF_THREAD)
-
-
-def _ignore_reply(_: Any) -> None:
-    return None
-
-
-def _bytes_or_none(reply: Any) -> bytes | None:
-    return reply or None
+_DELETE_FOR_RUNS = Script(__package__, "delete_for_runs", begin=("_whole", "_records", "_remove"))
+_COPY = Script(__package__, "copy", begin=("_whole", "_store_values"))
 
 
 def _flatten(fields: Mapping[bytes, bytes]) -> Iterator[bytes]:
@@ -100,26 +93,29 @@ class CheckpointOps:
     ) -> Flow[None]:
         """Store a checkpoint, and the values of those channels that have a new version.
 
-        If the other values are gone, because the thread expired or was deleted or pruned, they are
-        stored as well: a second round trip.
+        The other values are those of the parent. If it has not all of them, because the thread
+        expired or was deleted or pruned, they are stored as well: a second round trip.
         """
         thread_id, namespace, parent_id = parent
         values, versions = checkpoint["channel_values"], checkpoint["channel_versions"]
-        names = {each: version_name(each, v) for each, v in {**versions, **new_versions}.items()}
-        channels = {value_name(namespace, names[each]): each for each in values if each in names}
-        record = encode_record(
-            self.serde, checkpoint, metadata, parent_id, (names[channel] for channel in versions)
-        )
+        all_versions = {**versions, **new_versions}
+        channels = {
+            version_name(each, all_versions[each]): each for each in values if each in all_versions
+        }
         name = checkpoint_name(namespace, checkpoint["id"])
-        new = {field for field, channel in channels.items() if channel in new_versions}
+        parent_name = checkpoint_name(namespace, parent_id) if parent_id else b""
+        record = encode_record(self.serde, checkpoint, metadata, parent_id)
+        new = {each for each, channel in channels.items() if channel in new_versions}
         while True:
             stored: dict[bytes, bytes] = {}
-            for field in new:
-                stored[field], elements = encode_value(self.serde, values[channels[field]])
-                stored.update(elements)
-            old = [field for field in channels if field not in new]
-            args = (self.ttl_ms, name, record, len(old), *old, *_flatten(stored))
-            missing = yield from ask(_PUT.op(self.keys(thread_id), args, list[bytes]))
+            sent: dict[bytes, bytes] = {}
+            for each in (each for each in channels if each in new):
+                sent[each], contents = encode_value(self.serde, values[channels[each]])
+                stored |= contents
+            old = [each for each in channels if each not in new]
+            head = (self.ttl_ms, name, parent_name, *record, len(old), *old, len(sent))
+            args = (*head, *_flatten(sent), *_flatten(to_stored(stored)))
+            missing = yield from change_thread(_PUT, self.keys(thread_id), args)
             if not missing:
                 return
             new.update(missing)
@@ -130,7 +126,7 @@ class CheckpointOps:
         task_id: str,
         task_path: str,
         writes: Iterable[tuple[int, str, Any]],
-    ) -> Op[None]:
+    ) -> Flow[None]:
         """Store a task's pending writes: index, channel and value of each."""
         thread_id, namespace, checkpoint_id = address
         args: list[Any] = [self.ttl_ms]
@@ -138,17 +134,15 @@ class CheckpointOps:
             name = write_name(namespace, checkpoint_id, task_id, index)
             raw = encode_write(self.serde, task_path, channel, value)
             args += name, "1" if index < 0 else "0", raw
-        return _PUT_WRITES.op(self.keys(thread_id), args, _ignore_reply)
+        yield from change_thread(_PUT_WRITES, self.keys(thread_id), args)
 
     def get(self, address: CheckpointAddress) -> Op[StoredCheckpoint | None]:
         """Return a checkpoint, the newest of its namespace if the address names none."""
         thread_id, namespace, checkpoint_id = address
 
         def decode(reply: Any) -> StoredCheckpoint | None:
-            page = CheckpointPage.from_reply(reply)
-            if not page.names:
-                return None
-            return page.decode_checkpoint(self.serde, thread_id, page.names[0])
+            page = CheckpointPage.from_reply(thread_id, reply)
+            return next(iter(page.decode_checkpoints(self.serde)), None)
 
         ranges = (NameRange.from_ids(namespace, checkpoint_id),)
         return self._read(thread_id, ranges, decode, limit=1)
@@ -180,7 +174,7 @@ class CheckpointOps:
         if listing.remaining is not None:
             limit = min(limit, listing.remaining)
         page = yield from ask(self._read_page(thread_id, listing.ranges, limit))
-        stored = [page.decode_checkpoint(self.serde, thread_id, name) for name in page.names]
+        stored = page.decode_checkpoints(self.serde)
         return stored, listing.after(page, len(stored))
 
     def _ranges(self, listing: Listing) -> Flow[tuple[NameRange, ...]]:
@@ -205,7 +199,7 @@ class CheckpointOps:
         while names:
             ranges = tuple(map(NameRange.from_name, names))
             state = yield from ask(self._read_page(thread_id, ranges, CHECKPOINTS_PER_PAGE))
-            found += [state.decode_checkpoint(self.serde, thread_id, name) for name in state.names]
+            found += state.decode_checkpoints(self.serde)
             # By name, not by count: another client may have removed a checkpoint meanwhile.
             names = names[names.index(state.names[-1]) + 1 :] if state.has_more else []
         return found, listing.after(page, len(found))
@@ -219,11 +213,12 @@ class CheckpointOps:
     ) -> Flow[dict[str, Any]]:
         """Return the seeds and writes from which LangGraph makes the values of delta channels."""
         start = NameRange.from_ids(address.namespace, address.checkpoint_id)
-        return delta_history(self.keys(address.thread_id), self.serde, start, channels)
+        keys = self.keys(address.thread_id)
+        return delta_history(address.thread_id, keys, self.serde, start, channels)
 
     def delete(self, thread_id: str) -> Op[None]:
         """Remove a thread."""
-        return _DELETE.op(self.keys(thread_id), (), _ignore_reply)
+        return delete_thread(self.keys(thread_id))
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> Flow[None]:
         """Remove the checkpoints that runs have stored in any thread, with their writes."""
@@ -234,18 +229,20 @@ class CheckpointOps:
         while cursor is not None:
             thread_ids, cursor = yield from self._scan_threads(cursor)
             for thread_id in thread_ids:
-                keys = self.keys(thread_id)
-                last: bytes | None = b"c"
-                while last is not None:
-                    args = (b"(" + last, RECORDS_PER_PAGE, *runs)
-                    last = yield from ask(_DELETE_FOR_RUNS.op(keys, args, _bytes_or_none))
+                keys, start = self.keys(thread_id), b"[c"
+                while start:
+                    args = (start, RECORDS_PER_PAGE, PAGE_BYTES, *runs)
+                    start = yield from change_thread(_DELETE_FOR_RUNS, keys, args)
 
     def prune(self, thread_ids: Sequence[str], strategy: str) -> Flow[None]:
         """Remove threads, or all of them but the newest checkpoint of each namespace."""
         keep_latest = one_of("strategy", strategy, ("keep_latest", "delete")) == "keep_latest"
-        for thread_id in thread_ids:
-            op = _PRUNE.op(self.keys(thread_id), (), _ignore_reply)
-            yield from ask(op if keep_latest else self.delete(thread_id))
+        # Every id is checked before any thread is changed.
+        for keys in [self.keys(thread_id) for thread_id in thread_ids]:
+            if keep_latest:
+                yield from prune_thread(keys)
+            else:
+                yield from ask(delete_thread(keys))
 
     def copy(self, source_thread_id: str, target_thread_id: str) -> Flow[None]:
         """Add the checkpoints of a thread, and their writes, to another thread, newest first."""
@@ -254,8 +251,9 @@ class CheckpointOps:
         while listing is not None:
             read = self._read_page(source_thread_id, listing.ranges, CHECKPOINTS_PER_PAGE)
             page = yield from ask(read)
-            args = (self.ttl_ms, *_flatten(page.fields))
-            yield from ask(_COPY.op(self.keys(target_thread_id), args, _ignore_reply))
+            args = (self.ttl_ms, len(page.named), *_flatten(page.named))
+            args += tuple(_flatten(to_stored(page.contents)))
+            yield from change_thread(_COPY, self.keys(target_thread_id), args)
             listing = listing.after(page, 0)
 
     def _scan_threads(self, cursor: ScanCursor) -> Flow[tuple[list[str], ScanCursor | None]]:
@@ -279,7 +277,7 @@ class CheckpointOps:
     def _read_page(
         self, thread_id: str, ranges: Sequence[NameRange], limit: int, *, with_state: bool = True
     ) -> Op[CheckpointPage]:
-        decode = CheckpointPage.from_reply
+        decode = partial(CheckpointPage.from_reply, thread_id)
         return self._read(thread_id, ranges, decode, limit=limit, with_state=with_state)
 
     def _read(

@@ -7,22 +7,20 @@ up to a number of checkpoints or bytes; a listing is what remains to be read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from langchain_google_memorystore_redis._checkpoint.codec import (
     PendingWrite,
     Record,
-    Serializer,
-    checkpoint_name,
-    decode_checkpoint,
-    decode_metadata,
-    decode_values,
     decode_write,
-    unescape,
 )
+from langchain_google_memorystore_redis._checkpoint.names import checkpoint_name, unescape
+from langchain_google_memorystore_redis._checkpoint.values import Serializer, from_stored
 from langchain_google_memorystore_redis._redis.scan import ScanCursor
+from langchain_google_memorystore_redis.errors import CorruptCheckpointError
 
 
 class CheckpointAddress(NamedTuple):
@@ -79,45 +77,76 @@ class NameRange:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointPage:
-    """Reply to one read: names of checkpoints in order, and all fields that they refer to."""
+    """Reply to one read: names of checkpoints in order, and all that they refer to."""
 
+    thread_id: str
     names: list[bytes]
-    fields: dict[bytes, bytes]
-    writes: dict[bytes, list[PendingWrite]]
-    """By the name of the checkpoint."""
+    named: dict[bytes, bytes]
+    """Records of checkpoints and pending writes by name."""
+    contents: dict[bytes, bytes]
+    """Contents of values by field."""
     has_more: bool
 
     @classmethod
-    def from_reply(cls, reply: Any) -> CheckpointPage:
+    def from_reply(cls, thread_id: str, reply: Any) -> CheckpointPage:
         """Parse the reply of read.lua or delta_history.lua."""
         has_more, names, fields, values = reply
-        page = cls(names, dict(zip(fields, values, strict=True)), {}, bool(has_more))
-        for name, raw in page.fields.items():
-            if name[:1] == b"w":
-                checkpoint = b"c" + name[1:].rsplit(b"\1", 2)[0]
-                page.writes.setdefault(checkpoint, []).append(decode_write(name, raw))
-        return page
+        both = list(zip(fields, values, strict=True))
+        named = {name: raw for name, raw in both if name[:1] in b"cw"}
+        contents = {field: from_stored(raw) for field, raw in both if field[:1] in b"el"}
+        return cls(thread_id, names, named, contents, bool(has_more))
+
+    def writes(self) -> dict[bytes, list[PendingWrite]]:
+        """Return the pending writes by the name of their checkpoint, in order."""
+        found: dict[bytes, list[PendingWrite]] = {name: [] for name in self.names}
+        for name, raw in self.named.items():
+            checkpoint = b"c" + name[1:].rsplit(b"\1", 2)[0]
+            if name[:1] == b"w" and checkpoint in found:
+                with self.decoding(checkpoint):
+                    found[checkpoint].append(decode_write(name, raw))
+        return {name: sorted(writes) for name, writes in found.items()}
+
+    def record(self, name: bytes) -> Record:
+        """Return the record of a checkpoint."""
+        with self.decoding(name):
+            return Record.decode(self.named[name])
 
     def decode_metadata(self, serde: Serializer, name: bytes) -> Any:
         """Return the metadata of a checkpoint."""
-        return decode_metadata(serde, Record.decode(self.fields[name]))
+        with self.decoding(name):
+            return self.record(name).decode_metadata(serde)
 
-    def decode_values(self, serde: Serializer, record: Record, name: bytes) -> dict[str, Any]:
-        """Return the values of a checkpoint's channels that have one, new objects every time."""
-        namespace = unescape(name[1:].partition(b"\1")[0])
-        return decode_values(serde, record, namespace, self.fields)
+    def decode_checkpoints(self, serde: Serializer) -> list[StoredCheckpoint]:
+        """Return the checkpoints of the page, made of new objects every time."""
+        writes = self.writes()
+        return [self._decode_checkpoint(serde, name, writes[name]) for name in self.names]
 
-    def decode_checkpoint(self, serde: Serializer, thread_id: str, name: bytes) -> StoredCheckpoint:
-        """Return a checkpoint of the page, made of new objects every time."""
-        record = Record.decode(self.fields[name])
+    def _decode_checkpoint(
+        self, serde: Serializer, name: bytes, writes: list[PendingWrite]
+    ) -> StoredCheckpoint:
+        record = self.record(name)
+        with self.decoding(name):
+            return StoredCheckpoint(
+                self._address(name),
+                record.parent_id,
+                record.decode_checkpoint(serde, self.contents),
+                record.decode_metadata(serde),
+                [write.decode(serde) for write in writes],
+            )
+
+    def _address(self, name: bytes) -> CheckpointAddress:
         namespace, checkpoint_id = map(unescape, name[1:].split(b"\1"))
-        return StoredCheckpoint(
-            CheckpointAddress(thread_id, namespace, checkpoint_id),
-            record.parent_id,
-            decode_checkpoint(serde, record, self.decode_values(serde, record, name)),
-            decode_metadata(serde, record),
-            [write.decode(serde) for write in sorted(self.writes.get(name, ()))],
-        )
+        return CheckpointAddress(self.thread_id, namespace, checkpoint_id)
+
+    @contextmanager
+    def decoding(self, name: bytes) -> Iterator[None]:
+        """Raise `CorruptCheckpointError` where bytes of a checkpoint cannot be decoded."""
+        try:
+            yield
+        except CorruptCheckpointError:
+            raise
+        except ValueError as error:
+            raise CorruptCheckpointError(*self._address(name), str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ from langchain_google_memorystore_redis._connect.owned import OwnedClient
 from langchain_google_memorystore_redis._redis.arguments import ttl_milliseconds
 from langchain_google_memorystore_redis._redis.clients import runners_for
 from langchain_google_memorystore_redis._redis.done import Done
-from langchain_google_memorystore_redis._redis.op import Op
+from langchain_google_memorystore_redis._redis.op import Flow, Op
 from langchain_google_memorystore_redis._redis.sharing import SharesClient
 
 
@@ -274,7 +274,7 @@ class MemorystoreSaver(SharesClient, BaseCheckpointSaver[str]):
 
     def _put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, path: str
-    ) -> Op[None]:
+    ) -> Flow[None]:
         address, task = parse_checkpoint_config(config), parse_id("task_id", task_id)
         return self._ops.put_writes(address, task, path, index_writes(writes))
 

@@ -30,11 +30,11 @@ class Script:
     Args:
         package: the wing, usually `__package__`.
         name: the file in its `lua` folder, without the suffix.
-        begin: another file there, for what several scripts begin with.
+        begin: other files there, with what several scripts begin with.
     """
 
-    def __init__(self, package: str, name: str, *, begin: str = "") -> None:
-        body = "".join(_read_lua(package, part) for part in (begin, name) if part)
+    def __init__(self, package: str, name: str, *, begin: Sequence[str] = ()) -> None:
+        body = "".join(_read_lua(package, part) for part in (*begin, name))
         self._source = _FRAME.replace("--BODY--", body)
         self._sha = hashlib.sha1(self._source.encode(), usedforsecurity=False).hexdigest()
 

@@ -1,32 +1,28 @@
--- Removes the checkpoints of a page that certain runs have stored, with their pending writes.
+-- Removes the checkpoints of a page that certain runs have stored, each after its pending writes.
 -- KEYS[1]  the thread's index
 -- KEYS[2]  the thread's data
 -- ARGV[1]  lower bound of the names to examine
--- ARGV[2]  number of checkpoints to examine at the most
--- ARGV[3]... ids of the runs, escaped
--- Returns the last name examined if there may be more, else nothing.
-redis.call('HLEN', KEYS[2]) -- fails for another type
-local limit = tonumber(ARGV[2])
-local names = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], '(d', 'LIMIT', 0, limit)
-local is_deleted = {}
-for i = 3, #ARGV do is_deleted[ARGV[i]] = true end
+-- ARGV[2]  number of names to examine, and to remove, at the most
+-- ARGV[3]  size in bytes at which the page ends
+-- ARGV[4]... ids of the runs, escaped, none of them empty
+-- Returns the lower bound of the names that are left, or nothing at the end.
+local limit, page_bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
+local names, removed, is_deleted, size = {}, {}, {}, 0
+for i = 4, #ARGV do is_deleted[ARGV[i]] = true end
 
-local function remove(fields)
-  for first = 1, #fields, 1000 do -- unpack() is limited
-    local last = math.min(first + 999, #fields)
-    redis.call('HDEL', KEYS[2], unpack(fields, first, last))
-    redis.call('ZREM', KEYS[1], unpack(fields, first, last))
-  end
-end
-
+names = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], '(d', 'LIMIT', 0, limit)
+local following = #names == limit and '(' .. names[limit]
 for _, name in ipairs(names) do
-  local run = string.match(redis.call('HGET', KEYS[2], name) or '', '^p[^%z]*%zr([^%z]*)%z')
-  if run and is_deleted[run] then
-    local prefix = 'w' .. string.sub(name, 2)
-    remove(redis.call('ZRANGEBYLEX', KEYS[1], '[' .. prefix .. '\1', '(' .. prefix .. '\2'))
-    remove({ name })
+  if #removed >= limit or size >= page_bytes then following = '[' .. name break end
+  local record = redis.call('HGET', KEYS[2], name) or ''
+  local _, run = string.match(record, HEAD)
+  size = size + #record
+  if run ~= '' and is_deleted[run] then
+    local writes = writes_of(name, limit - #removed)
+    for _, write in ipairs(writes) do removed[#removed + 1] = write end
+    if #removed >= limit then following = '[' .. name break end
+    removed[#removed + 1] = name
   end
 end
--- Not if writes are left: their checkpoint may come later. Values without a name are of no use.
-if redis.call('ZCARD', KEYS[1]) == 0 then redis.call('UNLINK', KEYS[2]) end
-return #names == limit and names[#names] or false
+remove(removed)
+return following

@@ -1,55 +1,60 @@
--- Keeps the newest checkpoint of each namespace with all that it needs, and removes the rest.
--- What is kept is read and written anew, so that the cost does not depend on what is removed.
+-- Removes checkpoints and pending writes that are not the newest of their namespace. What is needed
+-- is decided in this very call, so that nothing is lost of what others store between two calls.
 -- KEYS[1]  the thread's index
 -- KEYS[2]  the thread's data
--- Returns nothing.
-redis.call('HLEN', KEYS[2]) -- fails for another type
-local fields, names, value_of, start = {}, {}, {}, '[c'
+-- ARGV[1]  lower bound of the names from which to go on
+-- ARGV[2]  number of namespaces to visit, and of names to remove, at the most
+-- ARGV[3]  size in bytes of the records to look at
+-- Returns the next lower bound or '' at the end; 1 if there may be values that nothing refers to.
+local start, limit, page_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local spaces, size, removed = 0, 0, {}
 
-local function keep(field)
-  if value_of[field] then return value_of[field] end
-  local value = redis.call('HGET', KEYS[2], field)
-  if not value then return false end
-  value_of[field], fields[#fields + 1] = value, field
-  if string.find(field, '^[cw]') then
-    names[#names + 1] = field
-  elseif string.find(value, '^L') then
-    for i = 2, #value, 16 do keep('e' .. string.sub(value, i, i + 15)) end
+local function newest_of(space)
+  return redis.call('ZREVRANGEBYLEX', KEYS[1], '(c' .. space .. '\2', '[c' .. space .. '\1', 'LIMIT', 0, 1)[1]
+end
+local function is_below(name, bound) -- in the order of the index; `name` is in it
+  return redis.call('ZLEXCOUNT', KEYS[1], '[' .. name, '(' .. bound) > 0
+end
+-- Newest first, because the values of a checkpoint may be made from older ones.
+local function take(high, low)
+  local room = limit - #removed
+  if room > 0 then
+    local found = redis.call('ZREVRANGEBYLEX', KEYS[1], high, low, 'LIMIT', 0, room)
+    for _, name in ipairs(found) do removed[#removed + 1] = name end
   end
-  return value
-end
-local function keep_writes(low, high)
-  for _, name in ipairs(redis.call('ZRANGEBYLEX', KEYS[1], '[w' .. low, '(w' .. high)) do keep(name) end
 end
 
--- The namespaces of checkpoints, then those of writes.
-while true do
-  local name = redis.call('ZRANGEBYLEX', KEYS[1], start, '+', 'LIMIT', 0, 1)[1]
-  if not name then break end
-  local kind, namespace = string.match(name, '^(.)([^\1]*)')
-  local low, high, missing, is_newest = namespace .. '\1', namespace .. '\2', {}, true
-  start = '[' .. kind .. high
-  name = redis.call('ZREVRANGEBYLEX', KEYS[1], '(c' .. high, '[c' .. low, 'LIMIT', 0, 1)[1]
-  -- Writes may arrive before their checkpoint: keep those above the newest, or all if there is none.
-  keep_writes(name and string.sub(name, 2) or low, high)
-  while name and not value_of[name] and keep(name) do
-    keep_writes(string.sub(name, 2) .. '\1', string.sub(name, 2) .. '\2')
-    local head = string.sub(value_of[name], 1, string.find(value_of[name], '\0\0', 1, true))
-    local parent, deltas = string.match(head, '^p([^%z]*)%zr[^%z]*%zd([^%z]*)%z')
-    -- The value of a delta channel is made from ancestors' writes, back to the last one with a value.
-    for channel in string.gmatch(is_newest and deltas or '', '[^\1]+') do missing[channel] = true end
-    for version in string.gmatch(head, '%zv([^%z]+)') do
-      if keep('v' .. low .. version) then missing[string.match(version, '^[^\1]*')] = nil end
+local newest_root = newest_of('')
+-- A subgraph's call is over if the thread has gone on from the checkpoint that it was made under.
+-- With `checkpointer=True` its namespace has no task in it, and is the next call's too.
+local function is_over(space, top)
+  local name = 'c\1' .. top
+  return top ~= '' and newest_root and string.find(space, ':', 1, true)
+    and not redis.call('ZSCORE', KEYS[1], name)
+    and redis.call('ZLEXCOUNT', KEYS[1], '[' .. newest_root, '[' .. name) == 0
+end
+
+while start ~= '' and spaces < limit and #removed < limit and size < page_bytes do
+  local name = redis.call('ZRANGEBYLEX', KEYS[1], start, '(d', 'LIMIT', 0, 1)[1]
+  local space = name and string.match(name, '^c([^\1]*)')
+  if space then
+    local newest = newest_of(space)
+    local record, id = redis.call('HGET', KEYS[2], newest) or '', string.sub(newest, #space + 3)
+    local _, _, top, _, lowest = string.match(record, HEAD)
+    local over = is_over(space, top or '')
+    if over or not lowest or is_below(newest, 'c' .. space .. '\1' .. lowest) then lowest = id end
+    take('(c' .. space .. '\1' .. lowest, '[c' .. space .. '\1')
+    take('(w' .. space .. '\1' .. lowest .. '\1', '[w' .. space .. '\1')
+    if over then
+      take('(w' .. space .. '\1' .. id .. '\2', '[w' .. space .. '\1' .. id .. '\1')
+      take('[' .. newest, '[' .. newest)
     end
-    name, is_newest = next(missing) and 'c' .. low .. parent, false
+    spaces, size = spaces + 1, size + #record
+    if #removed < limit then start = '[c' .. space .. '\2' end
+  else
+    start = ''
   end
 end
-
-local ttl = redis.call('PTTL', KEYS[1])
-redis.call('UNLINK', KEYS[1], KEYS[2])
-for _, field in ipairs(fields) do redis.call('HSET', KEYS[2], field, value_of[field]) end
-for _, name in ipairs(names) do redis.call('ZADD', KEYS[1], 0, name) end
-if ttl >= 0 then -- a key in its last millisecond has 0 left, and expires too
-  for i = 1, 2 do redis.call('PEXPIRE', KEYS[i], math.max(ttl, 1)) end
-end
-return false
+local has_left = #removed > 0 and 1 or redis.call('HEXISTS', KEYS[2], 'g')
+remove(removed)
+return { start, has_left }

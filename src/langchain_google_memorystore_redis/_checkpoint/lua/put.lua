@@ -1,31 +1,43 @@
--- Stores a checkpoint and its new values, all or nothing, once.
+-- Stores a checkpoint and its new values, all or nothing, once. Its other values are those of its
+-- parent: only what a stored record refers to is certain to be stored.
 -- KEYS[1]  the thread's index
 -- KEYS[2]  the thread's data
 -- ARGV[1]  time to live in milliseconds, 0 for none
 -- ARGV[2]  name of the checkpoint
--- ARGV[3]  its record
--- ARGV[4]  number of values that must be stored already, followed by their fields
--- ARGV[.]... field and bytes of each new value, each before the elements that it refers to
--- Returns the fields of values that should be stored and are not; then nothing was changed.
-local ttl, name, record = ARGV[1], ARGV[2], ARGV[3]
-local missing, last = {}, 4 + tonumber(ARGV[4])
-for i = 5, last do
-  if redis.call('HEXISTS', KEYS[2], ARGV[i]) == 0 then missing[#missing + 1] = ARGV[i] end
+-- ARGV[3]  name of its parent, '' for none
+-- ARGV[4]  beginning of its head
+-- ARGV[5]  its delta channels without a value
+-- ARGV[6]  the rest of the record
+-- ARGV[7]  number of values to take from the parent, followed by their versions
+-- ARGV[.]  number of new values, followed by version and field of each
+-- ARGV[.]... field and content of all that the new values are stored in
+-- Returns the versions that the parent does not have; then nothing was changed.
+local ttl, name, parent_name, deltas = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
+local parent = parent_name ~= '' and redis.call('HGET', KEYS[2], parent_name) or ''
+local versions, fields, missing, field_of = { '' }, {}, {}, {}
+local parent_versions, parent_fields = values_of(parent)
+for i, version in ipairs(parent_versions) do field_of[version] = parent_fields[i] end
+
+local last = 7 + tonumber(ARGV[7])
+for i = 8, last do
+  local found = field_of[ARGV[i]]
+  if not found then missing[#missing + 1] = ARGV[i] end
+  versions[#versions + 1], fields[#fields + 1] = ARGV[i], found
 end
 if #missing > 0 then return missing end
-
--- A version of a channel never changes, so a stored value is right and its elements are stored: they
--- are skipped, because a serializer that encrypts gives them other hashes at each try.
-local is_new = false
-for i = last + 1, #ARGV, 2 do
-  local is_element = string.sub(ARGV[i], 1, 1) == 'e'
-  if is_new or not is_element then
-    local added = redis.call('HSETNX', KEYS[2], ARGV[i], ARGV[i + 1])
-    if not is_element then is_new = added == 1 end
-  end
+local first = last + 2
+last = last + 1 + 2 * tonumber(ARGV[last + 1])
+for i = first, last, 2 do
+  versions[#versions + 1], fields[#fields + 1] = ARGV[i], ARGV[i + 1]
 end
+local record = ARGV[4] .. '\0d' .. deltas .. '\0l' .. lowest_id(name, parent_name, parent, deltas)
+  .. table.concat(versions, '\0v') .. '\0\0' .. table.concat(fields) .. ARGV[6]
+
+local old, sweep = redis.call('HGET', KEYS[2], name), redis.call('HGET', KEYS[2], 'g')
+store_values(last + 1, sweep)
 redis.call('HSET', KEYS[2], name, record)
 redis.call('ZADD', KEYS[1], 0, name)
+if old and old ~= record then redis.call('HSET', KEYS[2], 'g', '-') end
 if ttl ~= '0' then
   redis.call('PEXPIRE', KEYS[1], ttl)
   redis.call('PEXPIRE', KEYS[2], ttl)

@@ -9,33 +9,7 @@
 -- Returns 1 if there are more, else 0; the names; the fields read; their values.
 redis.call('HLEN', KEYS[2]) -- fails for another type
 local ttl, limit, page_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local names, fields, values, value_of, size, has_more = {}, {}, {}, {}, 0, 0
-
-local function add(field)
-  if value_of[field] == nil then
-    local value = redis.call('HGET', KEYS[2], field)
-    value_of[field] = value
-    if value then
-      fields[#fields + 1], values[#values + 1], size = field, value, size + #value
-    end
-  end
-  return value_of[field]
-end
-
-local function add_value(field)
-  local value = add(field)
-  if value and string.find(value, '^L') then
-    for i = 2, #value, 16 do add_value('e' .. string.sub(value, i, i + 15)) end
-  end
-end
-
-local function add_state(name, record)
-  local namespace, prefix = string.match(name, '^c([^\1]*\1)'), 'w' .. string.sub(name, 2)
-  local head = string.sub(record, 1, string.find(record, '\0\0', 1, true))
-  for version in string.gmatch(head, '%zv([^%z]+)') do add_value('v' .. namespace .. version) end
-  local writes = redis.call('ZRANGEBYLEX', KEYS[1], '[' .. prefix .. '\1', '(' .. prefix .. '\2')
-  for _, write in ipairs(writes) do add(write) end
-end
+local names, has_more = {}, 0
 
 for i = 5, #ARGV, 2 do
   local wanted = limit - #names + 1 -- one more, to know whether there are more
@@ -44,7 +18,11 @@ for i = 5, #ARGV, 2 do
     if #names == limit or (size >= page_bytes and #names > 0) then has_more = 1 break end
     local record = add(name)
     if record then names[#names + 1] = name end
-    if record and ARGV[4] == '1' then add_state(name, record) end
+    if record and ARGV[4] == '1' then
+      local _, values_of_record = values_of(record)
+      for _, field in ipairs(values_of_record) do add_value(field) end
+      for _, write in ipairs(writes_of(name)) do add(write) end
+    end
   end
   if has_more == 1 then break end
 end

@@ -1,0 +1,247 @@
+"""Every operation of the package that sends a script, by blocking and by asyncio methods.
+
+Strategy: an operation knows how to make what it needs, what to call, and what a user sees of it
+before and after. Tests of what may happen to any script (a slot that is being moved) go through
+this table, and one of them fails while a script of the package is missing from it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import HumanMessage
+
+from langchain_google_memorystore_redis import (
+    MemorystoreChatMessageHistory,
+    MemorystoreSaver,
+    sessions,
+)
+from tests.checkpoint.savers import Awaited, Saver, checkpoint_of, config_of, grow, keys_of
+from tests.plugins.clients import Target, asyncio_client
+from tests.plugins.doors import DoorHistory
+
+TTL = 1000
+
+
+@dataclass(frozen=True)
+class Wings:
+    """All features of the package on one client."""
+
+    client: Any
+    by_async: bool
+    prefix: str
+
+    def history(self, session_id: str, **options: Any) -> DoorHistory:
+        """Return a history whose methods are awaited."""
+        made = MemorystoreChatMessageHistory(
+            self.client, session_id, ttl=TTL, key_prefix=self.prefix, **options
+        )
+        return DoorHistory(made, self.by_async)
+
+    def saver(self, **options: Any) -> Saver:
+        """Return a saver whose async methods are to be used."""
+        made = MemorystoreSaver(self.client, ttl=TTL, key_prefix=self.prefix, **options)
+        return made if self.by_async else Awaited(made)
+
+    async def sessions(self, name: str, *args: Any, **options: Any) -> Any:
+        """Call a function of the module `sessions`, or its twin; a listing becomes a list."""
+        function = getattr(sessions, f"a{name}" if self.by_async else name)
+        found = function(self.client, *args, key_prefix=self.prefix, **options)
+        if inspect.isasyncgen(found):
+            return [each async for each in found]
+        if inspect.isgenerator(found):
+            return list(found)
+        return await found if inspect.isawaitable(found) else found
+
+
+@asynccontextmanager
+async def open_wings(
+    target: Target, port: int, prefix: str, *, by_async: bool
+) -> AsyncIterator[Wings]:
+    """All features on a new client of the target."""
+    if by_async:
+        async with asyncio_client(target, port) as client:
+            yield Wings(client, by_async, prefix)
+        return
+    with target.connect(port) as client:
+        yield Wings(client, by_async, prefix)
+
+
+Step = Callable[[Wings, str], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Something a user does to a session or thread, named by an id."""
+
+    name: str
+    prepare: Step
+    call: Step
+    view: Step
+    """What a user sees of it: the same for every id."""
+    is_thread: bool = False
+    evicts: int | None = None
+    """Which of a thread's two keys a full server evicts before the call."""
+
+    def __str__(self) -> str:
+        return self.name
+
+    def keys(self, prefix: str, id_: str) -> tuple[str, ...]:
+        """Return the keys of the session or thread."""
+        return keys_of(prefix, id_) if self.is_thread else (prefix + id_,)
+
+
+# Sessions
+
+
+async def _nothing(wings: Wings, id_: str) -> None:
+    """Prepare nothing."""
+
+
+async def _session(wings: Wings, id_: str) -> None:
+    await wings.history(id_).add_messages([HumanMessage(f"message {n}") for n in range(4)])
+
+
+async def _other_session(wings: Wings, id_: str) -> None:
+    await _session(wings, f"{id_}:source")
+
+
+async def _texts(wings: Wings, id_: str) -> Any:
+    return [message.text for message in await wings.history(id_).messages()]
+
+
+async def _add(wings: Wings, id_: str) -> None:
+    history = wings.history(id_, max_messages=5)
+    await history.add_messages([HumanMessage("new 1", id="1"), HumanMessage("new 2", id="2")])
+
+
+async def _read(wings: Wings, id_: str) -> Any:
+    history = wings.history(id_, refresh_ttl_on_read=True)
+    assert len(await history.messages()) == 4
+    assert (await wings.sessions("describe_session", id_)).messages == 4
+
+
+async def _import(wings: Wings, id_: str) -> None:
+    lines = await wings.sessions("export_sessions", [f"{id_}:source"])
+    there = [line.replace(f"{id_}:source".encode(), id_.encode()) for line in lines]
+    await wings.sessions("import_sessions", there)
+
+
+# Threads
+
+
+async def _thread(wings: Wings, id_: str) -> None:
+    saver = wings.saver()
+    for namespace, length in (("", 6), ("child", 3)):
+        for config in await grow(saver, id_, length, namespace):
+            await saver.aput_writes(config, [("a", 1)], "task")
+    for run in ("kept", "gone"):
+        checkpoint = checkpoint_of(messages=[HumanMessage(f"{n}{run}" * 90) for n in range(3)])
+        metadata: Any = {"step": run, "run_id": f"{run} {id_}"}
+        await saver.aput(config_of(id_, "runs"), checkpoint, metadata, {"messages": run})
+
+
+async def _other_thread(wings: Wings, id_: str) -> None:
+    await _thread(wings, f"{id_}:source")
+
+
+async def _checkpoints(wings: Wings, id_: str) -> Any:
+    thread: Any = {"configurable": {"thread_id": id_}}
+    return [
+        (
+            found.config["configurable"]["checkpoint_ns"],
+            found.metadata["step"],
+            found.checkpoint["channel_values"],
+            found.pending_writes,
+        )
+        async for found in wings.saver().alist(thread)
+    ]
+
+
+async def _put(wings: Wings, id_: str) -> None:
+    checkpoint = checkpoint_of(step="new", text="x" * 500)
+    checkpoint["id"] = "2"  # after the ids of UUIDs of this century
+    metadata: Any = {"step": "new"}
+    await wings.saver().aput(config_of(id_), checkpoint, metadata, {"step": "2", "text": "2"})
+
+
+async def _put_writes(wings: Wings, id_: str) -> None:
+    saver = wings.saver()
+    found = await saver.aget_tuple(config_of(id_))
+    named = found.config if found else config_of(id_, "", "1")
+    await saver.aput_writes(named, [("b", 2), ("c", 3)], "other task")
+
+
+async def _read_thread(wings: Wings, id_: str) -> None:
+    saver = wings.saver(refresh_on_read=True)
+    assert await saver.aget_tuple(config_of(id_)) is not None
+    assert len(await _checkpoints(wings, id_)) == 11
+    asked: Any = {"config": config_of(id_), "channels": ["step"]}
+    assert (await saver.aget_delta_channel_history(**asked))["step"]["seed"] == 4
+
+
+async def _copy_thread(wings: Wings, id_: str) -> None:
+    await wings.saver().acopy_thread(f"{id_}:source", id_)
+
+
+async def _copy_from_thread(wings: Wings, id_: str) -> None:
+    await wings.saver().acopy_thread(id_, f"{id_}:target")
+
+
+async def _copied(wings: Wings, id_: str) -> Any:
+    return [await _checkpoints(wings, each) for each in (id_, f"{id_}:target")]
+
+
+def _of_session(name: str, prepare: Step, call: Step) -> Operation:
+    return Operation(name, prepare, call, _texts)
+
+
+def _of_thread(name: str, prepare: Step, call: Step, view: Step = _checkpoints) -> Operation:
+    return Operation(name, prepare, call, view, is_thread=True)
+
+
+def _of_half(name: str, call: Step, evicts: int) -> Operation:
+    return Operation(name, _thread, call, _checkpoints, is_thread=True, evicts=evicts)
+
+
+OPERATIONS = (
+    _of_session("add_messages to a new session", _nothing, _add),
+    _of_session("add_messages", _session, _add),
+    _of_session("read and describe", _session, _read),
+    _of_session("clear", _session, lambda wings, id_: wings.history(id_).clear()),
+    _of_session("truncate", _session, lambda wings, id_: wings.history(id_).truncate(2)),
+    _of_session(
+        "copy", _other_session, lambda wings, id_: wings.history(f"{id_}:source").copy(id_)
+    ),
+    _of_session(
+        "delete_sessions", _session, lambda wings, id_: wings.sessions("delete_sessions", [id_])
+    ),
+    _of_session("import_sessions", _other_session, _import),
+    _of_thread("put to a new thread", _nothing, _put),
+    _of_thread("put", _thread, _put),
+    _of_thread("put_writes to a new thread", _nothing, _put_writes),
+    _of_thread("put_writes", _thread, _put_writes),
+    _of_thread("read a thread", _thread, _read_thread),
+    _of_thread("prune", _thread, lambda wings, id_: wings.saver().aprune([id_])),
+    _of_thread("delete_thread", _thread, lambda wings, id_: wings.saver().adelete_thread(id_)),
+    _of_thread(
+        "delete_for_runs",
+        _thread,
+        lambda wings, id_: wings.saver().adelete_for_runs([f"gone {id_}"]),
+    ),
+    _of_thread("copy_thread", _other_thread, _copy_thread),
+    _of_thread("copy_thread from", _thread, _copy_from_thread, _copied),
+    *(
+        _of_half(f"{name} where {('index', 'data')[evicts]} was evicted", call, evicts)
+        for evicts in (0, 1)
+        for name, call in (
+            ("put", _put),
+            ("put_writes", _put_writes),
+            ("prune", lambda wings, id_: wings.saver().aprune([id_])),
+        )
+    ),
+)
