@@ -84,7 +84,7 @@ def stages() -> Iterator[Any]:
             yield pytest.param(operation, moved, id=f"{operation}, {moved} moved")
 
 
-@pytest.mark.parametrize(("operation", "moved"), stages())
+@pytest.mark.parametrize(("operation", "moved"), list(stages()))
 async def test_in_a_slot_that_moves_an_operation_happens_or_changes_nothing(
     operation: Operation, moved: str, wings: Wings, moving: Cluster, raw: Any
 ) -> None:
