@@ -7,7 +7,7 @@
 -- ARGV[3]  size in bytes of the records to look at
 -- Returns the next lower bound or '' at the end; 1 if there may be values that nothing refers to.
 local start, limit, page_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local spaces, size, removed = 0, 0, {}
+local spaces, size, removed, is_removed = 0, 0, {}, {}
 
 local function newest_of(space)
   return redis.call('ZREVRANGEBYLEX', KEYS[1], '(c' .. space .. '\2', '[c' .. space .. '\1', 'LIMIT', 0, 1)[1]
@@ -20,7 +20,7 @@ local function take(high, low)
   local room = limit - #removed
   if room > 0 then
     local found = redis.call('ZREVRANGEBYLEX', KEYS[1], high, low, 'LIMIT', 0, room)
-    for _, name in ipairs(found) do removed[#removed + 1] = name end
+    for _, name in ipairs(found) do removed[#removed + 1], is_removed[name] = name, true end
   end
 end
 
@@ -30,7 +30,7 @@ local newest_root = newest_of('')
 local function is_over(space, top)
   local name = 'c\1' .. top
   return top ~= '' and newest_root and string.find(space, ':', 1, true)
-    and not redis.call('ZSCORE', KEYS[1], name)
+    and (is_removed[name] or not redis.call('ZSCORE', KEYS[1], name))
     and redis.call('ZLEXCOUNT', KEYS[1], '[' .. newest_root, '[' .. name) == 0
 end
 
