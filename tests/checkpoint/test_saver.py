@@ -10,7 +10,11 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.serde.types import ERROR, INTERRUPT
 
-from langchain_google_memorystore_redis import InvalidArgumentError
+from langchain_google_memorystore_redis import (
+    ArgumentTypeError,
+    InvalidArgumentError,
+    MemorystoreSaver,
+)
 from langchain_google_memorystore_redis._checkpoint import operations as ops
 from tests.checkpoint.savers import Saver, checkpoint_of, config_of, grow, opened, steps, stored
 from tests.plugins.clients import Target
@@ -158,6 +162,80 @@ async def test_writes_must_name_their_checkpoint(saver: Saver, raw: Any, prefix:
         with pytest.raises(InvalidArgumentError, match="checkpoint_id"):
             await saver.aput_writes(config, [("a", 1)], "task")
     assert stored(raw, prefix) == ([], {})
+
+
+async def test_an_empty_id_is_refused_and_stands_for_nothing(
+    saver: Saver, raw: Any, prefix: str
+) -> None:
+    await grow(saver, "t", 3)  # without a run, as all that has no id
+    before = stored(raw, prefix)
+    nameless = checkpoint_of()
+    nameless["id"] = ""
+    named = config_of("t", "", "1")
+    for argument, call in (
+        ("run_id", lambda: saver.adelete_for_runs([""])),
+        ("run_id", lambda: saver.adelete_for_runs(["run", ""])),
+        ("thread_id", lambda: saver.aprune(["t", ""])),
+        ("thread_id", lambda: saver.aprune(["t", ""], strategy="delete")),
+        ("thread_id", lambda: saver.adelete_thread("")),
+        ("thread_id", lambda: saver.acopy_thread("", "t")),
+        ("thread_id", lambda: saver.acopy_thread("t", "")),
+        ("thread_id", lambda: saver.aget_tuple(config_of(""))),
+        ("checkpoint id", lambda: saver.aput(config_of("t"), nameless, {}, {})),
+        ("task_id", lambda: saver.aput_writes(named, [("a", 1)], "")),
+    ):
+        with pytest.raises(InvalidArgumentError, match=f"{argument} must not be empty"):
+            await call()
+    for bad in (True, b"", b"t", 1.5):
+        wrong: Any = bad
+        for call in (
+            lambda wrong=wrong: saver.adelete_thread(wrong),
+            lambda wrong=wrong: saver.aget_tuple(config_of(wrong)),
+            lambda wrong=wrong: saver.aget_tuple(config_of("t", wrong)),
+            lambda wrong=wrong: saver.aget_tuple(config_of("t", "", wrong)),
+        ):
+            with pytest.raises(ArgumentTypeError):
+                await call()
+    assert stored(raw, prefix) == before
+
+
+def test_the_script_itself_takes_no_empty_run_for_one(client: Any, prefix: str) -> None:
+    made = MemorystoreSaver(client, key_prefix=prefix)
+    made.put(config_of("t"), checkpoint_of(), {}, {})
+    made._sync.run(made._ops.delete_for_runs([""]))
+    assert made.get_tuple(config_of("t")) is not None
+
+
+async def test_a_run_id_that_is_a_uuid_is_found(saver: Saver) -> None:
+    run: Any = uuid.uuid4()
+    await saver.aput(config_of("t"), checkpoint_of(), {"run_id": run}, {})
+    await saver.aput(config_of("t"), checkpoint_of(), {"step": 1}, {})
+    await saver.adelete_for_runs([run])
+    assert await steps(saver, config_of("t")) == [1]
+
+
+async def test_versions_that_two_branches_share_keep_their_values(saver: Saver) -> None:
+    root = await saver.aput(config_of("t"), checkpoint_of({"a": 1}, a="root"), {}, {"a": 1})
+    branches = []
+    for text in ("one", "other"):
+        values: Any = {"a": text, "b": [f"{text} {number}" * 99 for number in range(3)]}
+        branch = checkpoint_of({"a": 2, "b": 1}, **values)
+        stored_branch = await saver.aput(root, branch, {}, {"a": 2, "b": 1})
+        child = checkpoint_of({"a": 2, "b": 1, "c": 1}, **values, c=text)
+        branches.append(
+            (values | {"c": text}, await saver.aput(stored_branch, child, {}, {"c": 1}))
+        )
+    await saver.acopy_thread("t", "copy")
+    for values, config in branches:
+        for thread in ("t", "copy"):
+            place: Any = {"configurable": {**config["configurable"], "thread_id": thread}}
+            found = await saver.aget_tuple(place)
+            assert found is not None
+            assert found.checkpoint["channel_values"] == values
+    await saver.aprune(["t"])
+    found = await saver.aget_tuple(config_of("t"))
+    assert found is not None
+    assert found.checkpoint["channel_values"] == branches[-1][0]
 
 
 async def test_checkpoint_ids_sort_by_code_point(saver: Saver) -> None:

@@ -124,25 +124,26 @@ def test_a_namespace_goes_only_if_its_root_checkpoint_was_removed(client: Any, p
     saver = MemorystoreSaver(client, key_prefix=prefix)
     deltas: Any = {"counters_since_delta_snapshot": {"log": (1, 1)}}
 
-    def put(namespace: str, id_: str, **metadata: Any) -> None:
+    def put(namespace: str, id_: str, metadata: Any = None) -> None:
         values = {"log": "value"} if id_ == "2" else {}
         checkpoint = checkpoint_of({"log": "1"}, **values)
         checkpoint["id"] = id_
         parent = config_of("t", namespace, {"4": "3", "3": "2"}.get(id_) if not namespace else None)
-        saver.put(parent, checkpoint, metadata, dict.fromkeys(values, "1"))
+        stored: Any = metadata or {}
+        saver.put(parent, checkpoint, stored, dict.fromkeys(values, "1"))
 
     put("", "1")
     put("", "2")
-    put("", "3", **deltas)
-    put("", "4", **deltas)  # needs 3, and 2, where the channel has a value
+    put("", "3", deltas)
+    put("", "4", deltas)  # needs 3, and 2, where the channel has a value
     for name, top in (("under 1", "1"), ("under 3", "3"), ("under 4", "4"), ("to come", "5")):
-        put(f"{name}:task", "9", parents={"": top})
+        put(f"{name}:task", "9", {"parents": {"": top}})
     put("no parents:task", "9")
-    put("no task", "9", parents={"": "1"})
+    put("no task", "9", {"parents": {"": "1"}})
     saver.prune(["t"])
     kept = {"under 3", "under 4", "to come", "no parents", "no task"}
     assert set(namespaces(saver)) == {"", *kept}
     saver.delete_thread("t")
-    put("alone:task", "9", parents={"": "1"})
+    put("alone:task", "9", {"parents": {"": "1"}})
     saver.prune(["t"])
     assert set(namespaces(saver)) == {"alone"}

@@ -29,10 +29,15 @@ _AFTER_ALL = "\U0010ffff"
 
 
 def parse_id(argument: str, value: Any) -> str:
-    """Return an id as a str; an int or a UUID is accepted too."""
-    if isinstance(value, (str, int, uuid.UUID)):
-        return str(value)
-    raise ArgumentTypeError(argument, f"must be a str, not {type(value).__name__}")
+    """Return an id as a str, which must not be empty; an int or a UUID is accepted too.
+
+    Absent is not empty: no id stands for all that have none.
+    """
+    if isinstance(value, bool) or not isinstance(value, (str, int, uuid.UUID)):
+        raise ArgumentTypeError(argument, f"must be a str, not {type(value).__name__}")
+    if value == "":
+        raise InvalidArgumentError(argument, "must not be empty")
+    return str(value)
 
 
 def parse_ids(argument: str, values: Sequence[Any]) -> list[str]:
@@ -41,12 +46,20 @@ def parse_ids(argument: str, values: Sequence[Any]) -> list[str]:
 
 
 def parse_config(config: RunnableConfig) -> CheckpointAddress:
-    """Return the address in a config; without a namespace it is the root graph's."""
+    """Return the address in a config; without a namespace it is the root graph's.
+
+    LangGraph's configs say that there is no checkpoint by None or "".
+    """
     configurable = config.get("configurable") or {}
     if configurable.get("thread_id") is None:
         raise InvalidArgumentError("thread_id", 'is missing from config["configurable"]')
-    optional = (parse_id(key, configurable.get(key) or "") for key in _ADDRESS_KEYS[1:])
-    return CheckpointAddress(parse_id("thread_id", configurable["thread_id"]), *optional)
+    thread_id = parse_id("thread_id", configurable["thread_id"])
+    optional = (_parse_optional_id(key, configurable.get(key)) for key in _ADDRESS_KEYS[1:])
+    return CheckpointAddress(thread_id, *optional)
+
+
+def _parse_optional_id(argument: str, value: Any) -> str:
+    return "" if value is None or value == "" else parse_id(argument, value)
 
 
 def parse_checkpoint_config(config: RunnableConfig) -> CheckpointAddress:
@@ -88,7 +101,7 @@ def make_listing(
     conditions: dict[str, Any] = {"filter": filter or {}, "remaining": limit}
     if before is not None:
         checkpoint_id = (before.get("configurable") or {}).get("checkpoint_id")
-        conditions["before"] = parse_id("checkpoint_id", checkpoint_id or "")
+        conditions["before"] = _parse_optional_id("checkpoint_id", checkpoint_id)
     if not config:
         return Listing((), scan_cursor=ScanCursor(()), **conditions)
     address = parse_config(config)

@@ -98,10 +98,9 @@ class CheckpointOps:
         """
         thread_id, namespace, parent_id = parent
         values, versions = checkpoint["channel_values"], checkpoint["channel_versions"]
-        all_versions = {**versions, **new_versions}
-        channels = {
-            version_name(each, all_versions[each]): each for each in values if each in all_versions
-        }
+        # Of all channels, those without a value too: no name may hold what UTF-8 cannot carry.
+        names = {each: version_name(each, v) for each, v in {**versions, **new_versions}.items()}
+        channels = {names[each]: each for each in values if each in names}
         name = checkpoint_name(namespace, checkpoint["id"])
         parent_name = checkpoint_name(namespace, parent_id) if parent_id else b""
         record = encode_record(self.serde, checkpoint, metadata, parent_id)

@@ -225,8 +225,9 @@ class MemorystoreSaver(SharesClient, BaseCheckpointSaver[str]):
             >>> saver.delete_thread("docs")
         """
         parent, extended = parse_config(config), get_checkpoint_metadata(config, metadata)
+        stored = parent._replace(checkpoint_id=parse_id("checkpoint id", checkpoint["id"]))
         self._sync.run(self._ops.put(parent, checkpoint, extended, new_versions))
-        return make_config(parent._replace(checkpoint_id=checkpoint["id"]))
+        return make_config(stored)
 
     async def aput(
         self,
@@ -237,8 +238,9 @@ class MemorystoreSaver(SharesClient, BaseCheckpointSaver[str]):
     ) -> RunnableConfig:
         """Async twin of `put`."""
         parent, extended = parse_config(config), get_checkpoint_metadata(config, metadata)
+        stored = parent._replace(checkpoint_id=parse_id("checkpoint id", checkpoint["id"]))
         await self._async.run(self._ops.put(parent, checkpoint, extended, new_versions))
-        return make_config(parent._replace(checkpoint_id=checkpoint["id"]))
+        return make_config(stored)
 
     def put_writes(
         self,
