@@ -209,3 +209,46 @@ async def test_a_key_of_another_type_is_refused_and_left_alone(
     assert raw.get(name) == b"mine"
     other = {"index": "data", "data": "index"}[key]
     assert raw.exists(f"{prefix}{{t}}:{other}") == 0
+
+
+@pytest.mark.parametrize("length", [1, 2, 7])
+async def test_every_walk_ends_where_checkpoints_are_their_own_ancestors(
+    saver: Saver, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delta, "ANCESTORS_PER_PAGE", 3)
+    counters: Any = {"counters_since_delta_snapshot": {"log": (1, 1)}}
+    circle = [checkpoint_of({"log": step}) for step in range(length)]
+    for _ in range(2):
+        for step, checkpoint in enumerate(circle):
+            parent = config_of("t", "", circle[step - 1]["id"])
+            config = await saver.aput(parent, checkpoint, counters, {"log": step})
+            await saver.aput_writes(config, [("log", step)], "task")
+    for checkpoint in circle:
+        asked: Any = {"config": config_of("t", "", checkpoint["id"]), "channels": ["log"]}
+        history = await saver.aget_delta_channel_history(**asked)
+        assert len(history["log"]["writes"]) in (length, length - 1)
+    found = [found async for found in saver.alist(config_of("t"))]
+    assert len(found) == length
+    await saver.acopy_thread("t", "copy")
+    await saver.aprune(["t", "copy"])
+    for thread in ("t", "copy"):
+        assert (await saver.aget_tuple(config_of(thread))) is not None
+
+
+def test_a_graph_reads_a_checkpoint_that_is_its_own_parent(client: Any, prefix: str) -> None:
+    channel = pytest.importorskip("langgraph.channels.delta")
+    log = channel.DeltaChannel(lambda old, new: sum(new, [*(old or ())]))
+    state: Any = TypedDict("state", {"log": Annotated[list[str], log]})
+    made = MemorystoreSaver(client, key_prefix=prefix)
+    graph: Any = StateGraph(state)
+    graph.add_node("count", lambda found: {"log": [f"{len(found['log'])}"]})
+    graph = graph.add_edge(START, "count").compile(checkpointer=made)
+    graph.invoke({"log": ["turn"]}, config_of("t"))
+    found = made.get_tuple(config_of("t"))
+    assert found is not None
+    versions = found.checkpoint["channel_versions"]
+    made.put(found.config, found.checkpoint, found.metadata, versions)
+    assert graph.get_state(config_of("t")).config == found.config
+    assert len(list(graph.get_state_history(config_of("t")))) == 3
+    graph.invoke({"log": ["next turn"]}, config_of("t"))
+    assert graph.get_state(config_of("t")).values["log"][-2:] == ["next turn", "1"]
