@@ -9,6 +9,7 @@ import tracemalloc
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from random import Random
 from typing import Any
 
 import pytest
@@ -149,7 +150,7 @@ def test_repeating_an_append_stores_it_once_whatever_the_setting(
 def test_what_a_frame_does_not_make_smaller_stays_as_it_is() -> None:
     for message in (HumanMessage("hi"), HumanMessage("x" * 1_000_000)):
         assert compress_if_smaller(element(message)) == element(message)
-    large = element(HumanMessage("".join(map(str, range(2_600_000)))))
+    large = element(HumanMessage("".join(map(str, range(800_000)))))
     assert len(large) > MAX_BYTES
     assert compress_if_smaller(large) is large
     quoting = element(HumanMessage('{"data":1,"id":"x","ts":1}' + LONG))
@@ -178,6 +179,14 @@ GOLDEN = AIMessage(
 ZEROS = (b"\x02\x00\x10\x00" * 16_384) + b"\x03\x00\x10\x00"
 MAGIC = b"\x28\xb5\x2f\xfd"
 GOOD = zstandard.compress(b'{"content":"hi"}')
+
+
+def lists(size: int, noise: int) -> bytes:
+    """Data that takes much more time and memory to parse than its size suggests."""
+    text = Random(1).randbytes(noise // 2).hex().encode()
+    return b'{"content":"%s","additional_kwargs":{"a":[%s0]}}' % (text, b"[]," * (size // 3))
+
+
 OTHER = zstandard.ZstdCompressionDict(b'{"data":"x"} ' * 20 + LONG.encode())
 OTHER_FRAME = zstandard.ZstdCompressor(dict_data=OTHER).compress(LONG.encode())
 
@@ -190,6 +199,8 @@ OTHER_FRAME = zstandard.ZstdCompressor(dict_data=OTHER).compress(LONG.encode())
         with_frame(MAGIC + b"\xa0" + (6_000_000).to_bytes(4, "little") + ZEROS),
         with_frame(MAGIC + b"\x00\x88" + ZEROS),
         with_frame(zstandard.compress(b'{"content":"%s"}' % (b"x" * 1_000_000))),
+        with_frame(zstandard.compress(lists(4_000_000, noise=100_000))),
+        with_frame(zstandard.compress(lists(5_000_000, noise=500_000))),
         with_frame(GOOD[:-1]),
         with_frame(GOOD[:6]),
         with_frame(GOOD + GOOD),

@@ -16,7 +16,7 @@ from langchain_google_memorystore_redis._checkpoint.names import escape, unescap
 from langchain_google_memorystore_redis._checkpoint.values import (
     FIELD_BYTES,
     Serializer,
-    decode_value,
+    decode_values,
     dump,
     load,
     split_fields,
@@ -87,16 +87,10 @@ class Record:
         """Return the metadata of the checkpoint."""
         return load(serde, self.metadata)
 
-    def decode_values(self, serde: Serializer, contents: Mapping[bytes, bytes]) -> dict[str, Any]:
-        """Return the values of channels, new objects every time."""
-        return {
-            channel: decode_value(serde, field, contents) for channel, field in self.values.items()
-        }
-
-    def decode_checkpoint(self, serde: Serializer, contents: Mapping[bytes, bytes]) -> Any:
+    def decode_checkpoint(self, serde: Serializer, stored: Mapping[bytes, bytes]) -> Any:
         """Return the checkpoint as it was put."""
         rest = load(serde, self.checkpoint)
-        return {**rest, "channel_values": self.decode_values(serde, contents)}
+        return {**rest, "channel_values": decode_values(serde, self.values, stored)}
 
 
 @dataclass(frozen=True, slots=True, order=True)

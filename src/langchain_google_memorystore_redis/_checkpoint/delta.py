@@ -15,7 +15,7 @@ from typing import Any
 from langchain_google_memorystore_redis._checkpoint.keys import ThreadKeys
 from langchain_google_memorystore_redis._checkpoint.names import escape
 from langchain_google_memorystore_redis._checkpoint.pages import CheckpointPage, NameRange
-from langchain_google_memorystore_redis._checkpoint.values import Serializer, decode_value
+from langchain_google_memorystore_redis._checkpoint.values import Serializer, decode_values
 from langchain_google_memorystore_redis._redis.op import Flow, ask
 from langchain_google_memorystore_redis._redis.scripts import Script
 
@@ -50,13 +50,16 @@ def delta_history(
             visited.add(name)
             for write in reversed(writes[name]):
                 if write.channel in missing:
-                    histories[write.channel]["writes"].append(write.decode(serde))
+                    with page.decoding(name):
+                        decoded = write.decode(serde)
+                    histories[write.channel]["writes"].append(decoded)
             fields = page.record(name).values
-            for channel in missing & fields.keys():
-                with page.decoding(name):
-                    seed = decode_value(serde, fields[channel], page.contents)
+            found = {channel: fields[channel] for channel in missing & fields.keys()}
+            with page.decoding(name):
+                seeds = decode_values(serde, found, page.values)
+            for channel, seed in seeds.items():
                 histories[channel]["seed"] = seed
-                missing.remove(channel)
+            missing -= seeds.keys()
         if page.names:
             start = NameRange.from_name(page.names[-1])
     for history in histories.values():

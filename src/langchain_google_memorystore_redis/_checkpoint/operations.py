@@ -40,6 +40,7 @@ from langchain_google_memorystore_redis._checkpoint.pruning import prune_thread
 from langchain_google_memorystore_redis._checkpoint.values import (
     Serializer,
     encode_value,
+    from_stored,
     to_stored,
 )
 from langchain_google_memorystore_redis._redis.arguments import one_of
@@ -251,7 +252,8 @@ class CheckpointOps:
             read = self._read_page(source_thread_id, listing.ranges, CHECKPOINTS_PER_PAGE)
             page = yield from ask(read)
             args = (self.ttl_ms, len(page.named), *_flatten(page.named))
-            args += tuple(_flatten(to_stored(page.contents)))
+            contents = {field: from_stored(raw) for field, raw in page.values.items()}
+            args += tuple(_flatten(to_stored(contents)))
             yield from change_thread(_COPY, self.keys(target_thread_id), args)
             listing = listing.after(page, 0)
 

@@ -18,7 +18,7 @@ from langchain_google_memorystore_redis._checkpoint.codec import (
     decode_write,
 )
 from langchain_google_memorystore_redis._checkpoint.names import checkpoint_name, unescape
-from langchain_google_memorystore_redis._checkpoint.values import Serializer, from_stored
+from langchain_google_memorystore_redis._checkpoint.values import Serializer
 from langchain_google_memorystore_redis._redis.scan import ScanCursor
 from langchain_google_memorystore_redis.errors import CorruptCheckpointError
 
@@ -83,18 +83,17 @@ class CheckpointPage:
     names: list[bytes]
     named: dict[bytes, bytes]
     """Records of checkpoints and pending writes by name."""
-    contents: dict[bytes, bytes]
-    """Contents of values by field."""
+    values: dict[bytes, bytes]
+    """Values as they are stored, by field."""
     has_more: bool
 
     @classmethod
     def from_reply(cls, thread_id: str, reply: Any) -> CheckpointPage:
         """Parse the reply of read.lua or delta_history.lua."""
         has_more, names, fields, values = reply
-        both = list(zip(fields, values, strict=True))
-        named = {name: raw for name, raw in both if name[:1] in b"cw"}
-        contents = {field: from_stored(raw) for field, raw in both if field[:1] in b"el"}
-        return cls(thread_id, names, named, contents, bool(has_more))
+        both = dict(zip(fields, values, strict=True))
+        named = {name: both.pop(name) for name in fields if name[:1] in b"cw"}
+        return cls(thread_id, names, named, both, bool(has_more))
 
     def writes(self) -> dict[bytes, list[PendingWrite]]:
         """Return the pending writes by the name of their checkpoint, in order."""
@@ -129,7 +128,7 @@ class CheckpointPage:
             return StoredCheckpoint(
                 self._address(name),
                 record.parent_id,
-                record.decode_checkpoint(serde, self.contents),
+                record.decode_checkpoint(serde, self.values),
                 record.decode_metadata(serde),
                 [write.decode(serde) for write in writes],
             )
@@ -146,7 +145,8 @@ class CheckpointPage:
         except CorruptCheckpointError:
             raise
         except ValueError as error:
-            raise CorruptCheckpointError(*self._address(name), str(error)) from error
+            ids = (each.decode(errors="replace") for each in name[1:].partition(b"\1")[::2])
+            raise CorruptCheckpointError(self.thread_id, *ids, str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ record that was made from that one may have been stored where the sweep had look
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
 from typing import Any
 
 from langchain_google_memorystore_redis._checkpoint.changes import change_thread
@@ -79,14 +78,11 @@ def _mark(keys: ThreadKeys, sweep: bytes) -> Flow[set[bytes] | None]:
         is_first, (start, named, lists) = False, reply
         contents = dict(zip(lists[::2], lists[1::2], strict=True))
         read |= contents.keys()
-        found = set(named).union(wanted, *map(_fields_in, contents.values()))
+        found = set(named).union(wanted)
+        found.update(*(split_fields(from_stored(raw)) for raw in contents.values()))
         needed |= found
         unread |= {field for field in found if field[:1] == b"l"} - read
     return needed
-
-
-def _fields_in(raw: bytes) -> Iterable[bytes]:
-    return split_fields(from_stored(raw)) if raw else ()
 
 
 def _sweep(keys: ThreadKeys, sweep: bytes, needed: set[bytes]) -> Flow[bool]:

@@ -10,7 +10,7 @@ turns values to bytes and back; everything else works on names alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from langchain_google_memorystore_redis._checkpoint.names import escape, unescape
@@ -30,8 +30,12 @@ _MAX_ELEMENTS = 100_000
 _MAX_REPETITION = 4
 """Size of a list stored by element, in sizes of its distinct elements, at the most.
 
-So that a stored list cannot decode to many times what was read.
+The same holds for all values of a checkpoint that is read, if they are large, so that they cannot
+decode to many times what was read.
 """
+
+_MAX_REPEATED_BYTES = 16 << 20
+"""Size up to which the values of a checkpoint may name the same elements any number of times."""
 
 
 class Serializer(Protocol):
@@ -53,11 +57,14 @@ def dump(serde: Serializer, value: Any) -> bytes:
 
 
 def load(serde: Serializer, raw: bytes) -> Any:
-    """Decode what `dump` returned, a new object every time."""
+    """Decode what `dump` returned, a new object every time; raises `ValueError`."""
     kind, separator, payload = raw.partition(b"\0")
     if not separator:
         raise ValueError("a value without its type")
-    return serde.loads_typed((unescape(kind), payload))
+    try:
+        return serde.loads_typed((unescape(kind), payload))
+    except Exception as error:  # a serializer of anyone's, on bytes of anyone's
+        raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
 def _field(kind: bytes, content: bytes) -> bytes:
@@ -90,13 +97,13 @@ def _encode_list(fields: Sequence[bytes], stored: dict[bytes, bytes]) -> bytes:
     return _field(b"l", whole)
 
 
-def to_stored(fields: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-    """Return contents as they are stored: a sweep's name may come before the colon."""
-    return {field: b":" + content for field, content in fields.items()}
+def to_stored(contents: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return contents as they are stored: the name of a sweep may come before the colon."""
+    return {field: b":" + content for field, content in contents.items()}
 
 
 def from_stored(raw: bytes) -> bytes:
-    """Return the content of a value's field."""
+    """Return the content of a field; empty for what no saver has stored."""
     return raw.partition(b":")[2]
 
 
@@ -105,43 +112,55 @@ def split_fields(content: bytes) -> list[bytes]:
     return [content[at : at + FIELD_BYTES] for at in range(0, len(content), FIELD_BYTES)]
 
 
-def decode_value(serde: Serializer, field: bytes, contents: Mapping[bytes, bytes]) -> Any:
-    """Decode the value in a field, a new object every time; raises `ValueError`."""
-    if field[:1] == b"e":
-        return load(serde, _content(field, contents))
-    return [load(serde, each) for each in _elements(field, contents)]
+def decode_values(
+    serde: Serializer, fields: Mapping[str, bytes], stored: Mapping[bytes, bytes]
+) -> dict[str, Any]:
+    """Decode the values in some fields, new objects every time; raises `ValueError`.
 
-
-def _elements(field: bytes, contents: Mapping[bytes, bytes]) -> list[bytes]:
-    """Return the elements of a list in order, those of its groups included.
-
-    The work is bounded whatever is stored: lists that contain themselves, or that name the same
-    elements again and again.
+    The work is bounded by what was read, whatever it is: fields and lists that name the same
+    elements again and again, lists that contain themselves.
     """
-    found: list[bytes] = []
-    pending, named = [field], 1
-    while pending:
-        name = pending.pop()
-        content = _content(name, contents)
-        if name[:1] == b"e":
-            found.append(content)
-            continue
-        names = split_fields(content)
-        named += len(names)
-        if named > 2 * _MAX_ELEMENTS:
-            raise ValueError(f"a list of more than {_MAX_ELEMENTS:,} elements")
-        pending += reversed(names)
-    if _total(found) > _MAX_REPETITION * _total({id(each): each for each in found}.values()):
-        raise ValueError("a list that names the same elements again and again")
-    return found
+    elements, contents = _find_elements(fields, stored)
+    size = sum(len(contents[each]) for parts in elements.values() for each in parts)
+    distinct = sum(len(content) for field, content in contents.items() if field[:1] == b"e")
+    if size > max(_MAX_REPETITION * distinct, _MAX_REPEATED_BYTES):
+        raise ValueError("its values repeat the same elements too often")
+    decoded = {}
+    for key, field in fields.items():
+        values = [load(serde, contents[each]) for each in elements[key]]
+        decoded[key] = values[0] if field[:1] == b"e" else values
+    return decoded
 
 
-def _content(field: bytes, contents: Mapping[bytes, bytes]) -> bytes:
-    try:
-        return contents[field]
-    except KeyError:
-        raise ValueError(f"a value without the field {field.hex()}") from None
+def _find_elements(
+    fields: Mapping[str, bytes], stored: Mapping[bytes, bytes]
+) -> tuple[dict[str, list[bytes]], dict[bytes, bytes]]:
+    """Return the fields of each value's elements in order, and the content of all fields."""
+    elements: dict[str, list[bytes]] = {}
+    contents: dict[bytes, bytes] = {}
+    named = distinct = 0
+    for key, field in fields.items():
+        elements[key], pending = [], [field]
+        while pending:
+            name = pending.pop()
+            is_new = name not in contents
+            if is_new:
+                contents[name] = _content(name, stored)
+            if name[:1] == b"e":
+                elements[key].append(name)
+                continue
+            names = split_fields(contents[name])
+            named += len(names)
+            distinct += is_new and len(names)
+            if named > max(_MAX_REPETITION * distinct, 2 * _MAX_ELEMENTS):
+                raise ValueError("its lists name the same elements too often")
+            pending += reversed(names)
+    return elements, contents
 
 
-def _total(parts: Iterable[bytes]) -> int:
-    return sum(map(len, parts))
+def _content(field: bytes, stored: Mapping[bytes, bytes]) -> bytes:
+    content = from_stored(stored.get(field, b""))
+    if not content:
+        raise ValueError(f"the value in field {field.hex()} is missing or corrupt")
+    return content
+

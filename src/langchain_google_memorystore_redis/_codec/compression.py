@@ -16,11 +16,14 @@ from importlib.resources import files
 from langchain_google_memorystore_redis._redis.arguments import one_of, positive
 from langchain_google_memorystore_redis.errors import MissingExtraError
 
-MAX_BYTES = 16 << 20
+MAX_BYTES = 4 << 20
 """Limit of the data: larger data is stored uncompressed, a frame that claims more is refused."""
 
-MAX_RATIO = 100
-"""Limit of data size to frame size, treated alike: bombs exceed it, real text does not."""
+MAX_RATIO = 20
+"""Limit of data size to frame size, treated alike, so that what a read costs depends on its size.
+
+JSON can take a second and 25 MB a megabyte to parse; of real text little is that repetitive.
+"""
 
 # Groups: head of the element, separator of name and value, data or frame, tail of the element,
 # which begins with the names of inexact fields if there are any.

@@ -9,6 +9,7 @@ local function lowest_id(name, parent_name, parent, deltas)
   local has_value, is_delta, lowest = {}, {}, string.match(parent_name, '\1(.*)')
   for _, version in ipairs((values_of(parent))) do has_value[string.match(version, '^[^\1]*')] = true end
   local _, _, _, parent_deltas, parent_lowest = string.match(parent, HEAD)
+  if not parent_deltas then return '' end -- no record of ours
   for channel in string.gmatch(parent_deltas, '[^\1]+') do is_delta[channel] = true end
   for channel in string.gmatch(deltas, '[^\1]+') do
     if not has_value[channel] then

@@ -29,8 +29,8 @@ while name and next(missing) and not is_visited[name] do
   if not record then break end
   names[#names + 1] = name
   for _, write in ipairs(writes_of(name)) do
-    local value = redis.call('HGET', KEYS[2], write)
-    if value and missing[string.match(value, '^[^%z]*%z([^%z]*)%z')] then add(write) end
+    local value = redis.call('HGET', KEYS[2], write) or ''
+    if missing[string.match(value, '^[^%z]*%z([^%z]*)%z') or ''] then add(write) else size = size + #value end
   end
   local versions, values_of_record = values_of(record)
   for i, version in ipairs(versions) do

@@ -7,7 +7,7 @@ local namespaces, start = {}, ARGV[1]
 while #namespaces < tonumber(ARGV[2]) do
   local name = redis.call('ZRANGEBYLEX', KEYS[1], start, '(d', 'LIMIT', 0, 1)[1]
   if not name then break end
-  local namespace = string.match(name, '^c([^\1]*)\1')
+  local namespace = string.match(name, '^c([^\1]*)')
   namespaces[#namespaces + 1] = namespace
   start = '[c' .. namespace .. '\2'
 end

@@ -38,7 +38,7 @@ while start ~= '' and spaces < limit and #removed < limit and size < page_bytes 
   local name = redis.call('ZRANGEBYLEX', KEYS[1], start, '(d', 'LIMIT', 0, 1)[1]
   local space = name and string.match(name, '^c([^\1]*)')
   if space then
-    local newest = newest_of(space)
+    local newest = newest_of(space) or name
     local record, id = redis.call('HGET', KEYS[2], newest) or '', string.sub(newest, #space + 3)
     local _, _, top, _, lowest = string.match(record, HEAD)
     local over = is_over(space, top or '')
