@@ -38,6 +38,10 @@ PLANTED: dict[str, dict[bytes, bytes]] = {
     "a long chain": {
         **{field("l", number): b":" + field("l", number + 1) for number in range(30_000)},
     },
+    "one large element in many channels": {
+        field("l", 0): b":" + field("e", 0),
+        field("e", 0): LARGE,
+    },
     "one large element again and again": {
         field("l", 0): b":" + field("e", 0) * 50_000,
         field("e", 0): LARGE,
@@ -81,8 +85,11 @@ async def test_planted_lists_cost_no_more_than_their_size_and_raise_an_error(
     index, data = keys_of(prefix)
     (name,) = client.zrange(index, 0, -1)
     record = client.hget(data, name)
-    head = record.partition(b"\0\0")[0] + b"\0\0"
-    client.hset(data, name, head + field("l", 0) + record[len(head) + 17 :])
+    head, _, rest = record.partition(b"\0\0")
+    channels = 100 if "many channels" in planted else 0
+    versions = b"".join(b"\0va%d\x011" % number for number in range(channels))
+    fields = field("l", 0) * (channels + 1)
+    client.hset(data, name, head + versions + b"\0\0" + fields + rest[17:])
     client.hset(data, mapping=PLANTED[planted])
     calls: list[Callable[[], Awaitable[Any]]] = [
         lambda: saver.aget_tuple(config_of("t")),
@@ -149,3 +156,94 @@ async def test_a_planted_write_raises_an_error_that_names_its_checkpoint(
     client.hset(data, name, b"nothing of ours")
     with pytest.raises(CorruptCheckpointError, match=str(config["configurable"]["checkpoint_id"])):
         await saver.aget_tuple(config_of("t"))
+
+
+NAMES = {
+    "a checkpoint without an id": b"cabc",
+    "a checkpoint of three parts": b"ca\x01b\x01c",
+    "a namespace that is not UTF-8": b"c\xff\x01b",
+    "an id that is not UTF-8": b"ca\x01\xff",
+    "a write without a task": b"wa\x01b",
+    "a write of a checkpoint that is not there": b"wa\x01b\x01task\x010",
+    "a write whose number is none": b"wa\x01b\x01task\x01x",
+    "nothing of ours": b"x",
+}
+
+
+@pytest.mark.parametrize("planted", NAMES)
+async def test_a_planted_name_is_no_reason_for_anything_but_an_error_of_ours(
+    planted: str, saver: Saver, client: Any, prefix: str
+) -> None:
+    index, data = keys_of(prefix)
+    await saver.aput(config_of("t"), checkpoint_of(a=1), {}, {"a": "1"})
+    (name,) = client.zrange(index, 0, -1)
+    client.hset(data, NAMES[planted], client.hget(data, name))
+    client.zadd(index, {NAMES[planted]: 0})
+    calls: list[Callable[[], Awaitable[Any]]] = [
+        lambda: all_of(saver, config_of("t")),
+        lambda: all_of(saver, {"configurable": {"thread_id": "t"}}),
+        lambda: all_of(saver, None),
+        lambda: saver.aget_tuple(config_of("t", "a")),
+        lambda: saver.adelete_for_runs(["run"]),
+        lambda: saver.acopy_thread("t", "copy"),
+        lambda: saver.aprune(["t", "copy"]),
+    ]
+    for call in calls:
+        with contextlib.suppress(CorruptCheckpointError):
+            await call()
+    found = await saver.aget_tuple(config_of("t"))
+    assert found is not None
+    assert found.checkpoint["channel_values"] == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "payload", [b"alien\0x", b"msgpack\0\xc1", b"msgpack\0", b"msgpack\0" + b"\x91" * 9000]
+)
+async def test_planted_bytes_that_no_serializer_reads_raise_an_error_that_names_the_checkpoint(
+    payload: bytes, saver: Saver, client: Any, prefix: str
+) -> None:
+    _, data = keys_of(prefix)
+    config = await saver.aput(config_of("t"), checkpoint_of(a=1), {}, {"a": "1"})
+    (name,) = [each for each in client.hkeys(data) if each[:1] == b"e"]
+    client.hset(data, name, b":" + payload)
+    child = await saver.aput(config, checkpoint_of(b=1), {}, {"b": "1"})
+    for call in (
+        lambda: saver.aget_tuple(config),
+        lambda: saver.aget_delta_channel_history(config=child, channels=["a"]),
+    ):
+        with pytest.raises(CorruptCheckpointError, match="thread 't'"):
+            await call()
+
+
+async def test_a_planted_parent_does_not_keep_a_checkpoint_with_deltas_from_being_stored(
+    saver: Saver, client: Any, prefix: str
+) -> None:
+    index, data = keys_of(prefix)
+    config = await saver.aput(config_of("t"), checkpoint_of(a=1), {}, {"a": "1"})
+    (name,) = client.zrange(index, 0, -1)
+    client.hset(data, name, b"nothing of ours")
+    child = checkpoint_of({"a": "1"})
+    metadata: Any = {"counters_since_delta_snapshot": {"a": 1}}
+    child_config = await saver.aput(config, child, metadata, {})
+    await saver.aprune(["t"])
+    found = await saver.aget_tuple(child_config)
+    assert found is not None
+    assert found.parent_config == config
+
+
+async def test_writes_to_other_channels_count_in_the_size_of_a_page(
+    saver: Saver, client: Any, prefix: str
+) -> None:
+    config = await saver.aput(config_of("t"), checkpoint_of(), {}, {})
+    for _ in range(6):
+        await saver.aput_writes(config, [("other", "x" * 400_000)], "task")
+        config = await saver.aput(config, checkpoint_of(), {}, {})
+    before = evals(client)
+    history = await saver.aget_delta_channel_history(config=config, channels=["a"])
+    assert history == {"a": {"writes": []}}
+    assert evals(client) - before == 2
+
+
+def evals(client: Any) -> int:
+    """How many scripts the server has run."""
+    return int(client.info("commandstats")["cmdstat_evalsha"]["calls"])

@@ -47,6 +47,7 @@ from langchain_google_memorystore_redis._redis.arguments import one_of
 from langchain_google_memorystore_redis._redis.op import Flow, Op, ask
 from langchain_google_memorystore_redis._redis.scan import ScanCursor, scan_page, start_scan
 from langchain_google_memorystore_redis._redis.scripts import Script
+from langchain_google_memorystore_redis.errors import CorruptCheckpointError
 
 T = TypeVar("T")
 
@@ -270,7 +271,11 @@ class CheckpointOps:
         while True:
             args = (start, RECORDS_PER_PAGE)
             found = yield from ask(_NAMESPACES.op(self.keys(thread_id), args, list[bytes]))
-            namespaces += map(unescape, found)
+            for each in found:
+                try:
+                    namespaces.append(unescape(each))
+                except ValueError as error:
+                    raise CorruptCheckpointError(thread_id, repr(each), "", str(error)) from error
             if len(found) < RECORDS_PER_PAGE:
                 return namespaces
             start = b"[c%b\2" % found[-1]

@@ -145,8 +145,12 @@ class CheckpointPage:
         except CorruptCheckpointError:
             raise
         except ValueError as error:
-            ids = (each.decode(errors="replace") for each in name[1:].partition(b"\1")[::2])
-            raise CorruptCheckpointError(self.thread_id, *ids, str(error)) from error
+            # Not by unescape(): the name may be what cannot be decoded.
+            namespace, _, checkpoint_id = name[1:].decode(errors="replace").partition("\1")
+            problem = str(error)
+            raise CorruptCheckpointError(
+                self.thread_id, namespace, checkpoint_id, problem
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,4 +163,3 @@ def _content(field: bytes, stored: Mapping[bytes, bytes]) -> bytes:
     if not content:
         raise ValueError(f"the value in field {field.hex()} is missing or corrupt")
     return content
-
