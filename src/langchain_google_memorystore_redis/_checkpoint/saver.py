@@ -40,7 +40,7 @@ from langchain_google_memorystore_redis._connect.owned import OwnedClient
 from langchain_google_memorystore_redis._redis.arguments import ttl_milliseconds
 from langchain_google_memorystore_redis._redis.clients import runners_for
 from langchain_google_memorystore_redis._redis.done import Done
-from langchain_google_memorystore_redis._redis.op import Flow, Op
+from langchain_google_memorystore_redis._redis.op import Flow
 from langchain_google_memorystore_redis._redis.sharing import SharesClient
 
 
