@@ -7,6 +7,7 @@ enter into the settings of every link they answer for.
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -87,6 +88,18 @@ class Controls:
         REFUSE takes no `on`: it is met by the next `times` connections.
         """
         self._plan.inject(fault, times, on)
+
+    def release(self) -> int:
+        """Send the servers what HOLD kept back, one by one; return how many commands that were."""
+        released = 0
+        for each in self._settings:
+            held, each.held = each.held, []
+            for raw in held:
+                with socket.create_connection(each.upstream, timeout=10) as server:
+                    server.sendall(raw)
+                    assert server.recv(1 << 16)
+            released += len(held)
+        return released
 
     def chaos(self, rate: float, seed: int, faults: Sequence[Fault]) -> None:
         """Let each command meet one of `faults` with probability `rate`, until `calm`.

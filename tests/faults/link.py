@@ -29,6 +29,7 @@ from tests.faults.plan import (
     CUT_AFTER_PARTIAL_REPLY,
     CUT_BEFORE,
     CUT_DURING,
+    HOLD,
     STALL,
     Fault,
     Plan,
@@ -52,6 +53,8 @@ class Settings:
     readdress: Callable[[bytes], bytes] | None = None
     """Rewrites an error reply: a cluster's redirections must lead to a proxy again."""
     links: set[Link] = field(default_factory=set)
+    held: list[bytes] = field(default_factory=list)
+    """Commands that the server has still to get."""
 
 
 class _Side(asyncio.Protocol):
@@ -210,8 +213,10 @@ class Link:
         fault = None if self._doomed else self._fault_for(command)
         if fault is not None and fault.is_fatal:
             self._doomed = True
-            if fault in (CUT_BEFORE, CUT_DURING):
+            if fault in (CUT_BEFORE, CUT_DURING, HOLD):
                 self._deaf = True
+                if fault == HOLD:
+                    self._settings.held.append(command.raw)
                 if fault == CUT_DURING:
                     self._send_on(command.raw[: len(command.raw) // 2])
                 self._send_on(self.client.close)

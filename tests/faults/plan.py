@@ -49,6 +49,8 @@ CUT_AFTER_PARTIAL_REPLY = Fault("cut after partial reply")
 """The server executes; the client gets half of the reply's bytes, then is cut off."""
 STALL = Fault("stall")
 """The server executes; the client hears nothing until it gives up and closes."""
+HOLD = Fault("hold")
+"""The connection is cut; the server gets the command when the proxy is told to `release` it."""
 REFUSE = Fault("refuse")
 """A connection is closed as soon as it is accepted."""
 

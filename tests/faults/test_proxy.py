@@ -22,6 +22,7 @@ from tests.faults import (
     CUT_BEFORE,
     CUT_DURING,
     DROP_REPLY,
+    HOLD,
     REFUSE,
     STALL,
     Fault,
@@ -261,3 +262,15 @@ def test_a_link_in_a_process_of_its_own_ends_with_who_started_it(server: Endpoin
             assert client.ping()
         process.stdin.close()
         assert process.wait(30) == 0
+
+
+def test_a_held_command_reaches_the_server_when_it_is_released(
+    proxy: Proxy, single: Any, stored: Stored, key: str
+) -> None:
+    proxy.inject(HOLD)
+    with pytest.raises(redis.ConnectionError):
+        single.rpush(key, "held")
+    assert single.rpush(key, "next") == 1
+    assert proxy.release() == 1
+    assert stored() == ["next", "held"]
+    assert proxy.release() == 0
