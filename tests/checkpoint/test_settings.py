@@ -13,6 +13,7 @@ import redis
 import redis.asyncio
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.graph import START, StateGraph
 
 from langchain_google_memorystore_redis import (
     ArgumentTypeError,
@@ -249,3 +250,33 @@ async def test_a_limited_user_can_do_everything(
             with pytest.raises(Exception, match=r"(?i)permission|access") as caught:
                 await saver.aget_tuple(config_of("t"))
             assert type(caught.value).__name__ == "NoPermissionError"
+
+
+class Counting(MemorystoreSaver):
+    """A saver whose versions are integers, which two branches of a thread share."""
+
+    def get_next_version(self, current: Any, channel: None) -> Any:
+        """Return the next integer."""
+        return (current or 0) + 1
+
+
+def test_branches_of_a_graph_with_integer_versions_keep_their_values(
+    servers: Servers, prefix: str
+) -> None:
+    client = redis.Redis(port=servers.standalone("valkey-9.1").port)
+    saver = Counting(client, key_prefix=prefix)
+    graph: Any = StateGraph(dict)
+    graph.add_node("work", lambda state: {"text": state["text"] + "!"}).add_edge(START, "work")
+    compiled = graph.compile(checkpointer=saver)
+    root: Any = config_of("t")
+    compiled.invoke({"text": "root"}, root)
+    start = next(iter(compiled.get_state_history(root))).config
+    forks = {
+        text: compiled.update_state(start, {"text": text}, as_node="work")
+        for text in ("one", "other")
+    }
+    for text, fork in forks.items():
+        assert compiled.get_state(fork).values == {"text": text}
+    copied = compiled.update_state(forks["one"], None, as_node="__copy__")
+    assert compiled.get_state(copied).values == {"text": "one"}
+    client.close()
