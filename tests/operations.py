@@ -125,6 +125,12 @@ async def _read(wings: Wings, id_: str) -> Any:
     assert (await wings.sessions("describe_session", id_)).messages == 4
 
 
+async def _replace_from(wings: Wings, id_: str) -> None:
+    history = wings.history(id_)
+    entries = await history.entries()
+    await history.replace_from(entries[2].id, [HumanMessage("edited"), HumanMessage("answer")])
+
+
 async def _import(wings: Wings, id_: str) -> None:
     lines = await wings.sessions("export_sessions", [f"{id_}:source"])
     there = [line.replace(f"{id_}:source".encode(), id_.encode()) for line in lines]
@@ -212,6 +218,7 @@ OPERATIONS = (
     _of_session("add_messages to a new session", _nothing, _add),
     _of_session("add_messages", _session, _add),
     _of_session("read and describe", _session, _read),
+    _of_session("replace_from", _session, _replace_from),
     _of_session("clear", _session, lambda wings, id_: wings.history(id_).clear()),
     _of_session("truncate", _session, lambda wings, id_: wings.history(id_).truncate(2)),
     _of_session(
