@@ -51,7 +51,7 @@ QUIRKS = {
     ("_connect/retry", "redis-py<8"),
     ("_connect/retry", "redis-py<=8.1"),
     ("_connect/tls", "redis-py<6"),
-    ("_history/lua/append", "redis<6.0.6"),
+    ("_history/lua/_entries", "redis<6.0.6"),
     ("_redis/lua/_report_errors", "redis<7"),
     ("_redis/pools", "redis-py<=8.1"),
     ("_redis/replies", "redis<6"),

@@ -20,12 +20,10 @@ from langchain_google_memorystore_redis import (
     MemorystoreChatMessageHistory,
     NotReplicatedError,
 )
-from langchain_google_memorystore_redis._history.batch import Batch
-from langchain_google_memorystore_redis._redis.runners import AsyncRunner, Runner
+from langchain_google_memorystore_redis._redis.runners import AsyncRunner
 from tests.plugins.clients import Target, asyncio_client
 from tests.plugins.doors import Door
 from tests.plugins.servers import Servers
-from tests.samples import one_of_each
 from tests.servers.processes import Server
 
 
@@ -97,49 +95,6 @@ async def test_a_hundred_tasks_appending_at_once_lose_nothing(
         got = [message.content for message in await history.aget_messages()]
     assert sorted(got) == sorted(f"{task}{mark}" for task in range(100) for mark in "?!")
     assert all(got[at][:-1] == got[at + 1][:-1] for at in range(0, 200, 2))
-
-
-async def test_the_same_append_sent_again_stores_once(
-    target: Target, servers: Servers, client: Any, prefix: str, raw: Any
-) -> None:
-    ops = MemorystoreChatMessageHistory(client, "s", key_prefix=prefix)._ops
-    batch = Batch.of(one_of_each(), known_length=-1)
-    runner = Runner(client)
-    length = len(one_of_each())
-    assert [runner.run(ops.append(batch)) for _ in range(2)] == [length, length]
-    other = Batch.of([HumanMessage("another writer's")] * 200, known_length=0)
-    assert runner.run(ops.append(other)) == length + 200
-    async with asyncio_client(target, target.port(servers)) as async_client:
-        for repeated in (batch, other):
-            answer = await AsyncRunner(async_client).run(ops.append(repeated))
-            assert answer == length + 200
-    assert raw.llen(f"{prefix}s") == length + 200
-
-
-def test_an_append_is_found_behind_all_that_was_written_since_its_writer_looked(
-    client: Any, prefix: str
-) -> None:
-    history = MemorystoreChatMessageHistory(client, "s", key_prefix=prefix)
-    history.add_user_message("first")
-    runner = Runner(client)
-    batch = Batch.of([HumanMessage("mine")], known_length=1)
-    assert runner.run(history._ops.append(batch)) == 2
-    for _ in range(3):
-        history.add_messages([HumanMessage("another writer's")] * 300)
-    assert runner.run(history._ops.append(batch)) == 902
-
-
-def test_an_append_to_a_full_bounded_session_is_found_behind_what_others_wrote(
-    client: Any, prefix: str
-) -> None:
-    history = MemorystoreChatMessageHistory(client, "s", key_prefix=prefix, max_messages=300)
-    history.add_messages([HumanMessage("old")] * 300)
-    runner = Runner(client)
-    batch = Batch.of([HumanMessage("mine")], known_length=300)
-    assert runner.run(history._ops.append(batch)) == 300
-    history.add_messages([HumanMessage("another writer's")] * 200)
-    assert runner.run(history._ops.append(batch)) == 300
-    assert [message.content for message in history].count("mine") == 1
 
 
 async def test_a_server_that_forgot_the_scripts_goes_unnoticed(door: Door, raw: Any) -> None:

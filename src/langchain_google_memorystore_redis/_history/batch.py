@@ -1,13 +1,15 @@
 """Batches of messages, encoded for the server.
 
-Strategy: the bytes of a batch and the ids of its entries are fixed before it is first sent. The
-server recognises a batch that is sent again by these, and stores it once.
+Strategy: the bytes of a batch, the ids of its entries and the newest entry that its writer knew are
+fixed before it is first sent. The server recognises a batch that is sent again by its bytes or ids,
+and looks for it behind that entry.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import string
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Sequence
@@ -17,15 +19,25 @@ from langchain_core.messages import BaseMessage
 
 from langchain_google_memorystore_redis._codec.compression import compress_if_smaller
 from langchain_google_memorystore_redis._codec.encode import InexactField, element_tail, encode
+from langchain_google_memorystore_redis._history.newest import LARGE_BYTES, UNKNOWN, Newest
 from langchain_google_memorystore_redis.errors import ArgumentTypeError
+
+_BASE64_DIGITS = (string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_").encode()
 
 
 class IdempotencyKey(NamedTuple):
-    """Key from which every process derives the same ids and times for the same messages."""
+    """Key from which every process derives the same ids."""
 
     name: str
-    written_at_ms: int
-    """Milliseconds since 1970."""
+    written_at_ms: int | None = None
+    """Milliseconds since 1970; None for the time of the append."""
+
+    @property
+    def ids(self) -> bytes:
+        """Beginning of the ids of a batch with this key."""
+        # 66 bits; the last characters count the entries.
+        name = self.name.encode("utf-8", "surrogatepass")
+        return urlsafe_b64encode(hashlib.blake2b(name, digest_size=9).digest())[:11]
 
 
 class Batch(NamedTuple):
@@ -34,8 +46,12 @@ class Batch(NamedTuple):
     elements: tuple[bytes, ...]
     tails: Sequence[bytes]
     """Id and time of each entry, as they end its element."""
-    known_length: int
-    """Length of the session as the writer knew it before the first send; -1 if unknown."""
+    newest: Newest = UNKNOWN
+    """Entry that must still be there for the batch to be stored, if any is known."""
+    may_precede: bool = False
+    """True if a copy of the batch may precede that entry."""
+    ids: bytes = b""
+    """Beginning of the ids, if they derive from a key."""
     compress_min_bytes: int = 0
     """Size from which elements are compressed, 0 for never."""
     inexact: Sequence[InexactField] = ()
@@ -45,20 +61,28 @@ class Batch(NamedTuple):
     def of(
         cls,
         messages: Sequence[BaseMessage],
-        known_length: int,
+        newest: Newest = UNKNOWN,
         idempotency_key: IdempotencyKey | None = None,
-        compress_min_bytes: int = 0,
         *,
+        may_precede: bool = False,
+        compress_min_bytes: int = 0,
         convert_inexact: bool = True,
     ) -> Batch:
         """Encode all messages; raises `InvalidMessageError` before anything is sent."""
         inexact: list[InexactField] | None = [] if convert_inexact else None
         if idempotency_key is None:
-            tails = _random_tails(len(messages))
+            ids, tails = b"", _random_tails(len(messages))
         else:
-            tails = _derived_tails(idempotency_key, len(messages))
+            ids, tails = idempotency_key.ids, _derived_tails(idempotency_key, len(messages))
         elements = _encode(messages, tails, compress_min_bytes, inexact)
-        return cls(elements, tails, known_length, compress_min_bytes, inexact or ())
+        return cls(elements, tails, newest, may_precede, ids, compress_min_bytes, inexact or ())
+
+    def name_newest(self, length: int) -> Newest:
+        """Name one of the last entries of the batch, appended to a session that is now so long."""
+        if length and len(self.elements[-1]) <= LARGE_BYTES:
+            return Newest(self.tails[-1], length - 1)
+        # A session with a limit may have kept fewer than the batch has.
+        return Newest.of(self.elements[-length:] if length else (), length)
 
     def is_of(self, messages: Sequence[BaseMessage]) -> bool:
         """Tell whether these messages, as they are now, encode to this batch."""
@@ -103,6 +127,12 @@ def _random_tails(count: int) -> list[bytes]:
 
 
 def _derived_tails(key: IdempotencyKey, count: int) -> list[bytes]:
-    names = (f"{index} {key.name}".encode() for index in range(count))
-    digests = (hashlib.blake2b(name, digest_size=9).digest() for name in names)
-    return [element_tail(urlsafe_b64encode(digest), key.written_at_ms) for digest in digests]
+    ids = key.ids
+    written_at_ms = time.time_ns() // 1_000_000 if key.written_at_ms is None else key.written_at_ms
+    return [element_tail(ids + _to_base64(index), written_at_ms) for index in range(count)]
+
+
+def _to_base64(number: int) -> bytes:
+    """Return a number in the digits of base64, the highest first."""
+    high, low = divmod(number, 64)
+    return (_to_base64(high) if high else b"") + _BASE64_DIGITS[low : low + 1]

@@ -26,7 +26,12 @@ from langchain_google_memorystore_redis._history.batch import (
 from langchain_google_memorystore_redis._history.display import Display
 from langchain_google_memorystore_redis._history.entry import Entry
 from langchain_google_memorystore_redis._history.idempotency import APPENDS
-from langchain_google_memorystore_redis._history.operations import Cursor, HistoryOps, OnCorrupt
+from langchain_google_memorystore_redis._history.operations import (
+    AppendReply,
+    Cursor,
+    HistoryOps,
+    OnCorrupt,
+)
 from langchain_google_memorystore_redis._history.read_cache import ReadCache, read_with_cache
 from langchain_google_memorystore_redis._redis.arguments import (
     boolean,
@@ -40,7 +45,7 @@ from langchain_google_memorystore_redis._redis.arguments import (
 )
 from langchain_google_memorystore_redis._redis.clients import runners_for
 from langchain_google_memorystore_redis._redis.keys import session_key
-from langchain_google_memorystore_redis._redis.op import Flow, Op, ask
+from langchain_google_memorystore_redis._redis.op import Flow
 from langchain_google_memorystore_redis._redis.sharing import SharesClient
 
 
@@ -104,6 +109,8 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
         compress_min_bytes: int = 256,
         on_inexact: Literal["convert", "raise"] = "convert",
     ) -> None:
+        self._sync, self._async = runners_for(client, async_client)
+        self._appends = APPENDS.of(client)
         self._ops = HistoryOps(
             session_id=session_id,
             key=session_key(key_prefix, session_id),
@@ -115,11 +122,10 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
             replicas_ack_timeout_ms=milliseconds("replicas_ack_timeout", replicas_ack_timeout),
             compress_min_bytes=compression_threshold(compress, compress_min_bytes),
             convert_inexact=one_of("on_inexact", on_inexact, ("convert", "raise")) == "convert",
+            known=self._appends.known,
         )
-        self._sync, self._async = runners_for(client, async_client)
         self._client = client
         self._key_prefix = key_prefix
-        self._appends = APPENDS.of(client)
         self._cache = instance_or_none("cache", cache, ReadCache)
 
     @property
@@ -300,11 +306,11 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
         Examples:
             >>> history.truncate(len(history) - 1)
         """
-        self._sync.run(self._remove(self._ops.truncate(not_negative("length", length))))
+        self._sync.run(self._remove(not_negative("length", length)))
 
     async def atruncate(self, length: int) -> None:
         """Async twin of `truncate`."""
-        await self._async.run(self._remove(self._ops.truncate(not_negative("length", length))))
+        await self._async.run(self._remove(not_negative("length", length)))
 
     def replace_from(self, entry_id: str, messages: Sequence[BaseMessage]) -> None:
         """Replace an entry and all after it with messages, all or nothing. One round trip.
@@ -325,13 +331,21 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
             >>> history[-1].content
             'edited'
         """
-        with self._appends.attempt(self._ops, message_list(messages)) as batch:
-            self._sync.run(self._replace_from(entry_id, batch))
+        attempt = self._appends.attempt(self._ops, message_list(messages), replaced=entry_id)
+        try:
+            attempt.confirm(self._sync.run(self._replace_from(entry_id, attempt.batch)))
+        except BaseException:  # as for `_append`
+            self._appends.failed.append(attempt)
+            raise
 
     async def areplace_from(self, entry_id: str, messages: Sequence[BaseMessage]) -> None:
         """Async twin of `replace_from`."""
-        with self._appends.attempt(self._ops, message_list(messages)) as batch:
-            await self._async.run(self._replace_from(entry_id, batch))
+        attempt = self._appends.attempt(self._ops, message_list(messages), replaced=entry_id)
+        try:
+            attempt.confirm(await self._async.run(self._replace_from(entry_id, attempt.batch)))
+        except BaseException:  # as for `_append`
+            self._appends.failed.append(attempt)
+            raise
 
     def copy(self, session_id: str, length: int | None = None) -> MemorystoreChatMessageHistory:
         """Copy the first `length` messages (None: all) to a new session, and return its history.
@@ -370,11 +384,11 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
             >>> len(history)
             0
         """
-        self._sync.run(self._remove(self._ops.clear()))
+        self._sync.run(self._remove(0))
 
     async def aclear(self) -> None:
         """Async twin of `clear`."""
-        await self._async.run(self._remove(self._ops.clear()))
+        await self._async.run(self._remove(0))
 
     # Other protocols of Python
 
@@ -395,42 +409,47 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
         client = f"{type(self._client).__module__}.{type(self._client).__qualname__}"
         return f"{type(self).__name__}(key={self.key!r}, client={client})"
 
-    def _append(
-        self, messages: Sequence[BaseMessage], idempotency_key: IdempotencyKey | None = None
-    ) -> None:
-        with self._appends.attempt(self._ops, messages, idempotency_key) as batch:
-            length = self._sync.run(self._ops.append(batch))
-        self._appends.record_length(self._ops.key, length)
+    def _append(self, messages: Sequence[BaseMessage], key: IdempotencyKey | None = None) -> None:
+        attempt = self._appends.attempt(self._ops, messages, key)
+        try:
+            reply = self._sync.run(self._ops.append(attempt.batch))
+            while attempt.is_refused(reply):
+                reply = self._sync.run(self._ops.append(attempt.batch))
+            attempt.confirm(reply)
+        except BaseException:  # also after the reply: what raises here may be a signal handler
+            self._appends.failed.append(attempt)
+            raise
 
     async def _aappend(
-        self, messages: Sequence[BaseMessage], idempotency_key: IdempotencyKey | None = None
+        self, messages: Sequence[BaseMessage], key: IdempotencyKey | None = None
     ) -> None:
-        with self._appends.attempt(self._ops, messages, idempotency_key) as batch:
-            length = await self._async.run(self._ops.append(batch))
-        self._appends.record_length(self._ops.key, length)
+        attempt = self._appends.attempt(self._ops, messages, key)
+        try:
+            reply = await self._async.run(self._ops.append(attempt.batch))
+            while attempt.is_refused(reply):
+                reply = await self._async.run(self._ops.append(attempt.batch))
+            attempt.confirm(reply)
+        except BaseException:  # also after the reply: what raises here may be a signal handler
+            self._appends.failed.append(attempt)
+            raise
 
     def _read(self, start: int | None, stop: int | None) -> Flow[list[BaseMessage]]:
-        is_whole = start is None and stop is None
-        if is_whole and self._cache is not None:
-            messages = yield from read_with_cache(self._ops, self._cache)
-        else:
-            messages = yield from self._ops.get_messages(start, stop)
-        if is_whole:
-            self._appends.record_length(self._ops.key, len(messages))
-        return messages
+        if start is None and stop is None and self._cache is not None:
+            return read_with_cache(self._ops, self._cache)
+        return self._ops.get_messages(start, stop)
 
-    def _remove(self, op: Op[None]) -> Flow[None]:
-        """Run an operation that removes messages, which the cache then forgets."""
-        yield from ask(op)
+    def _remove(self, length: int) -> Flow[None]:
+        """Keep the first `length` messages; the cache forgets the session."""
+        yield from self._ops.truncate(length)
         if self._cache is not None:
             self._cache.forget(self.key)
 
-    def _replace_from(self, entry_id: str, batch: Batch) -> Flow[None]:
-        """Run a replacement; the cache then forgets what was replaced."""
-        length = yield from self._ops.replace_from(entry_id, batch)
-        self._appends.record_length(self._ops.key, length)
+    def _replace_from(self, entry_id: str, batch: Batch) -> Flow[AppendReply]:
+        """Replace an entry and all after it; the cache forgets the session."""
+        reply = yield from self._ops.replace_from(entry_id, batch)
         if self._cache is not None:
             self._cache.forget(self.key)
+        return reply
 
     def _branch(self, session_id: str) -> MemorystoreChatMessageHistory:
         """Return a history of another session with the same client and settings."""

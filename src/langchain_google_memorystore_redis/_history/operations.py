@@ -11,14 +11,15 @@ import json
 import logging
 import operator
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from langchain_core.messages import BaseMessage
 
 from langchain_google_memorystore_redis._codec.decode import EntryTuple, UndecodableError, decode
-from langchain_google_memorystore_redis._history.batch import Batch
+from langchain_google_memorystore_redis._history.batch import Batch, IdempotencyKey
+from langchain_google_memorystore_redis._history.newest import UNKNOWN, Newest, NewestEntries
 from langchain_google_memorystore_redis._redis.arguments import index_or_none
 from langchain_google_memorystore_redis._redis.op import Flow, Op, ask
 from langchain_google_memorystore_redis._redis.scripts import Script
@@ -43,11 +44,15 @@ _MAX_INDEX = 2**62
 
 _message_of: Callable[[EntryTuple], BaseMessage] = operator.itemgetter(0)
 _logger = logging.getLogger("langchain_google_memorystore_redis")
-_APPEND = Script(__package__, "append")
-_CLEAR = Script(__package__, "clear")
+MAX_REFUSALS = 3
+"""Times that a request is sent again because the newest entry that it names is gone."""
+
+_APPEND = Script(__package__, "append", begin="_entries")
 _COPY = Script(__package__, "copy")
+_FIND_BATCH = Script(__package__, "find_batch", begin="_entries")
 _REFRESH = Script(__package__, "refresh")
-_REPLACE_FROM = Script(__package__, "replace_from")
+_REPLACE_FROM = Script(__package__, "replace_from", begin="_entries")
+_TRUNCATE = Script(__package__, "truncate", begin="_entries")
 
 
 class OnCorrupt(Enum):
@@ -99,12 +104,17 @@ class Cursor:
         return self.start >= 0 and (self.stop >= 0 or self.stop == -1)
 
 
+AppendReply: TypeAlias = int | list[Any]
+"""Length after an append; or, if nothing was appended, the list that `append.lua` describes."""
+
+
+def is_refused(reply: AppendReply) -> bool:
+    """Tell whether a batch was not stored, because the entry that it names is gone."""
+    return type(reply) is not int and not reply[0]  # type: ignore[index]
+
+
 def _identity(value: Any) -> Any:
     return value
-
-
-def _discard(_: Any) -> None:
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,43 +135,73 @@ class HistoryOps:
     """Size from which elements are compressed, 0 for never."""
     convert_inexact: bool = True
     """Store a plain form of what JSON cannot carry exactly; False refuses it."""
+    known: NewestEntries = field(default_factory=NewestEntries, repr=False, compare=False)
+    """The newest entries that the client knows."""
 
-    def append(self, batch: Batch) -> Flow[int] | Op[int]:
-        """Append a batch once, and return how many messages the session then has."""
-        settings = (self.ttl_ms, self.max_messages, batch.known_length)
-        append = _APPEND.op([self.key], (*settings, *batch.elements), int)
+    def append(self, batch: Batch) -> Flow[AppendReply] | Op[AppendReply]:
+        """Append a batch once, if the entry that it names is still there."""
+        newest = batch.newest
+        append = _APPEND.op(
+            [self.key],
+            (
+                *(self.ttl_ms, self.max_messages, newest.tail, newest.place),
+                *(int(batch.may_precede), batch.ids, *batch.elements),
+            ),
+            _identity,
+        )
         return self._append_and_wait(append) if self.replicas_ack else append
 
-    def _append_and_wait(self, append: Op[int]) -> Flow[int]:
+    def _append_and_wait(self, append: Op[AppendReply]) -> Flow[AppendReply]:
         # WAIT counts the replicas that have the writes of its own connection, so both commands
         # travel in one pipeline.
         wait = Op(("WAIT", self.replicas_ack, self.replicas_ack_timeout_ms), int)
         try:
-            length, acknowledged = yield append, wait
+            reply, acknowledged = yield append, wait
         except Exception as error:
             if not is_from_demoted_primary(error):
                 raise
             raise NotReplicatedError(self.session_id, 0, self.replicas_ack) from error
-        if acknowledged < self.replicas_ack:
+        if not is_refused(reply) and acknowledged < self.replicas_ack:
             raise NotReplicatedError(self.session_id, acknowledged, self.replicas_ack)
-        return int(length)
+        return reply  # type: ignore[no-any-return]
+
+    def find_batch(self, key: IdempotencyKey) -> Flow[Page]:
+        """Return the elements of the batch that was appended with a key, if it is there."""
+        reply = yield from ask(_FIND_BATCH.op([self.key], (key.ids,), list[Any]))
+        length, tail, index, *elements = reply
+        newest = Newest.of_reply(tail, length)
+        self.known.learn(self.key, newest)
+        if not elements:
+            self.known.learn_absent(self.key, key.ids, newest)
+        return Page(elements[::-1], index)
 
     def count(self) -> Op[int]:
         """Return the number of messages."""
         return Op(("LLEN", self.key), int)
 
-    def clear(self) -> Op[None]:
-        """Remove the session."""
-        return _CLEAR.op([self.key], (), _discard)
+    def truncate(self, length: int) -> Flow[None]:
+        """Keep the first `length` messages and remove the rest; 0 removes the session.
 
-    def truncate(self, length: int) -> Op[None]:
-        """Keep the first `length` messages and remove the rest."""
-        if length == 0:
-            return self.clear()
-        return Op(("LTRIM", self.key, 0, min(length, _MAX_INDEX) - 1), _discard)
+        Asks for the newest entry if none is known.
+        """
+        newest, refusals = self.known.of(self.key), 0
+        while True:
+            name = (newest.tail, newest.place, int(refusals == MAX_REFUSALS))
+            truncate = _TRUNCATE.op([self.key], (min(length, _MAX_INDEX), *name), tuple[Any, ...])
+            is_done, left, tail = yield from ask(truncate)
+            if is_done:
+                break
+            refusals += 1
+            newest = Newest.of_reply(tail, left) if refusals < MAX_REFUSALS else UNKNOWN
+        newest = Newest.of_reply(tail, left)
+        self.known.learn(self.key, newest)
 
-    def replace_from(self, entry_id: str, batch: Batch) -> Flow[int]:
-        """Replace an entry and all after it by a batch, once, and return the new length."""
+    def replace_from(self, entry_id: str, batch: Batch) -> Flow[AppendReply]:
+        """Replace an entry and all after it by a batch, once.
+
+        The entry itself goes with the others, so that a late copy of the request finds it gone and
+        changes nothing.
+        """
         if not batch.elements:
             raise InvalidArgumentError(
                 "messages", "must not be empty; to only remove, use truncate"
@@ -174,15 +214,12 @@ class HistoryOps:
             )
         if not entry_id:
             raise InvalidArgumentError("entry_id", "must not be empty")
-
-        def length_of(reply: int) -> int:
-            if not reply:
-                raise EntryNotFoundError(self.session_id, entry_id)
-            return reply
-
         name = json.dumps(entry_id, ensure_ascii=False).encode("utf-8", "surrogatepass")
-        replace = _REPLACE_FROM.op([self.key], (self.ttl_ms, name, *batch.elements), length_of)
-        return (yield from (self._append_and_wait(replace) if self.replicas_ack else ask(replace)))
+        replace = _REPLACE_FROM.op([self.key], (self.ttl_ms, name, *batch.elements), _identity)
+        reply = yield from (self._append_and_wait(replace) if self.replicas_ack else ask(replace))
+        if is_refused(reply):
+            raise EntryNotFoundError(self.session_id, entry_id)
+        return reply
 
     def message_at(self, index: int) -> Flow[BaseMessage]:
         """Return the message at an index."""
@@ -236,9 +273,18 @@ class HistoryOps:
             return (yield from self.page(Cursor(start - shift, stop, cursor.expected)))
         first = start if start >= 0 else stop + 1 - len(elements)
         if len(elements) <= ELEMENTS_PER_PAGE:
+            if stop == -1:
+                self._learn(elements, first)
             return Page(elements, first), None
         *elements, expected = elements
         return Page(elements, first), Cursor(limit, stop, expected)
+
+    def _learn(self, elements: list[bytes], first: int) -> None:
+        """Record the newest entry, as the last page of a read to the end shows it."""
+        if elements:
+            self.known.learn(self.key, Newest.of(elements, first + len(elements)))
+        elif first <= 0:
+            self.known.learn(self.key, UNKNOWN)  # there is none
 
     def elements(self, start: int = 0) -> Flow[list[bytes]]:
         """Return the elements from index `start` to the end."""
@@ -277,14 +323,14 @@ class HistoryOps:
         if (yield from ask(Op(("EXISTS", target.key), int))):
             raise SessionExistsError(target.session_id)
         cursor = Cursor.of_slice(None, length)
-        copied = 0
+        copied, last = 0, b""
         while cursor is not None:
             page, cursor = yield from self.page(cursor)
             if page.elements:
-                arguments = (target.ttl_ms, copied, *page.elements)
+                arguments = (target.ttl_ms, copied, last, *page.elements)
                 if not (yield from ask(_COPY.op([target.key], arguments, int))):
                     raise SessionExistsError(target.session_id)
-                copied += len(page.elements)
+                copied, last = copied + len(page.elements), page.elements[-1]
 
     def decode_page(self, page: Page) -> Iterator[EntryTuple]:
         """Yield the entries of a page; treat corrupt elements as `on_corrupt` says."""

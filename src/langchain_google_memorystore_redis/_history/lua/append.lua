@@ -1,41 +1,41 @@
 -- Appends a batch of elements to a session, once, even if the batch is sent again.
--- KEYS[1]  the session's list
+-- KEYS[1]  list of the session
 -- ARGV[1]  expiry in milliseconds, 0 for none
 -- ARGV[2]  limit of messages in the session, 0 for none
--- ARGV[3]  length of the session as the writer knew it before it first sent the batch, -1 if unknown
--- ARGV[4]... the elements
--- Returns the length of the session after the append.
-local key, ttl, max_messages, known_length = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+-- ARGV[3]  end of the newest element that the writer knew when it first sent the batch; '' for none
+-- ARGV[4]  index of that element; negative from the end
+-- ARGV[5]  1 if a copy of the batch may precede that element
+-- ARGV[6]  beginning of the ids of the batch, to find copies with other bytes; '' if there are none
+-- ARGV[7]... elements
+-- Returns the length after the append; or, if nothing was appended, {1 if the batch is there, 0 if
+-- the named element is gone, length, end of the newest element}.
+local key, ttl, max_messages, tail, ids = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[6]
 local length = redis.call('LLEN', key)
+local is_named, following = stands(key, length, tail, tonumber(ARGV[4]))
 
--- A batch sent before is among the elements that the writer did not know of. A trim by another
--- writer moves those to lower indices, so at least 64 are searched; the upper bound keeps the server
--- responsive. The known length says nothing if the session was cut since, if this writer limits it,
--- or if it is unknown because the batch may have been sent: then the upper bound is searched.
-local window = 10000
-if max_messages == 0 and known_length >= 0 and known_length <= length then
-  window = math.max(64, math.min(length - known_length, window))
-end
-local last = ARGV[#ARGV]
-local found = redis.pcall('LPOS', key, last, 'RANK', -1, 'MAXLEN', window)
-if type(found) == 'table' then
-  -- QUIRK(redis<6.0.6): there is no LPOS. Remove when Redis 6.2 is the oldest.
-  local newest = redis.call('LRANGE', key, -math.min(window, 1000), -1)
-  found = false
-  for i = #newest, 1, -1 do
-    if newest[i] == last then found = true break end
+if not is_named or following > 0 or ARGV[5] == '1' then
+  -- The upper bounds keep the server responsive.
+  local window = is_named and ARGV[5] == '0' and following or length
+  local found
+  if ids == '' then
+    found = find_bytes(key, math.min(window, 10000), 7)
+  else
+    found = find(key, math.min(window, 1000), function(element) return has_id(element, ids) end)
   end
-end
-if found then
-  -- A write that changes nothing: a server that has become a replica must not confirm the batch, and
-  -- Valkey's WAIT counts the replicas that have the newest write of its own connection.
-  redis.call('LSET', key, -1, redis.call('LINDEX', key, -1))
-  return length
+  if found then
+    -- A write that changes nothing: a server that has become a replica must not confirm the batch,
+    -- and Valkey's WAIT counts the replicas that have the newest write of its own connection.
+    redis.call('LSET', key, -1, redis.call('LINDEX', key, -1))
+    return { 1, length, newest_tail(key) }
+  end
+  if tail ~= '' and not is_named and not find_tail(key, 1000, tail) then
+    return { 0, length, newest_tail(key) }
+  end
 end
 
 -- Lua unpacks a few thousand values at most.
-for first = 4, #ARGV, 1000 do
-  length = redis.call('RPUSH', key, unpack(ARGV, first, math.min(first + 999, #ARGV)))
+for from = 7, #ARGV, 1000 do
+  length = redis.call('RPUSH', key, unpack(ARGV, from, math.min(from + 999, #ARGV)))
 end
 if max_messages > 0 and length > max_messages then
   -- A tool result whose call is cut off goes with it: no chat model accepts it. A call has few

@@ -1,11 +1,13 @@
 -- Replaces an entry and all after it by a batch, once, even if the batch is sent again.
--- KEYS[1]  the session's list
+-- KEYS[1]  list of the session
 -- ARGV[1]  expiry in milliseconds, 0 for none
 -- ARGV[2]  id of the entry as its element holds it, in quotation marks
--- ARGV[3]... the elements of the batch
--- Returns the length of the session afterwards; 0 if there is no such entry, and changes nothing.
+-- ARGV[3]... elements of the batch
+-- Returns the length afterwards; or, if nothing was changed, {1 if the batch is there, 0 if there is
+-- no such entry, length, end of the newest element}.
 local key, ttl, id, first, size = KEYS[1], ARGV[1], ARGV[2], ARGV[3], #ARGV - 2
 local length = redis.call('LLEN', key)
+local found
 
 -- Spaces: other programs rewrite exports, and imports keep what they wrote.
 local function is_named(element)
@@ -16,27 +18,16 @@ local function is_named(element)
     and string.match(string.sub(tail, 1, time - #id - 1), ', ?"id": ?$')
 end
 
--- Returns the index of the entry, or true if the batch is stored. The entry is usually one of the
--- last; the bound keeps the server responsive.
-local function find()
-  local last, count = length - 1, 16
-  while last >= math.max(0, length - 1000) do
-    local elements = redis.call('LRANGE', key, math.max(0, last - count + 1), last)
-    for i = #elements, 1, -1 do
-      if elements[i] == first then return true end
-      if is_named(elements[i]) then return last - #elements + i end
-    end
-    last, count = last - count, 246
-  end
-end
-
-local found = find()
-if not found then return 0 end
-if found == true then
+-- The bound keeps the server responsive.
+local is_there = find(key, 1000, function(element, index)
+  found = is_named(element) and length + index
+  return found or element == first
+end)
+if not found then
   -- A write that changes nothing: a server that has become a replica must not confirm the batch, and
   -- Valkey's WAIT counts the replicas that have the newest write of its own connection.
-  redis.call('LSET', key, -1, redis.call('LINDEX', key, -1))
-  return length
+  if is_there then redis.call('LSET', key, -1, redis.call('LINDEX', key, -1)) end
+  return { is_there and 1 or 0, length, newest_tail(key) }
 end
 
 -- In place: in a cluster slot that is being moved, a key that was removed cannot be written again.
