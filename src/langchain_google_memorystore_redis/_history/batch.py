@@ -20,7 +20,7 @@ from langchain_core.messages import BaseMessage
 from langchain_google_memorystore_redis._codec.compression import compress_if_smaller
 from langchain_google_memorystore_redis._codec.encode import InexactField, element_tail, encode
 from langchain_google_memorystore_redis._history.newest import LARGE_BYTES, UNKNOWN, Newest
-from langchain_google_memorystore_redis.errors import ArgumentTypeError
+from langchain_google_memorystore_redis.errors import ArgumentTypeError, InvalidArgumentError
 
 _BASE64_DIGITS = (string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_").encode()
 
@@ -31,6 +31,19 @@ class IdempotencyKey(NamedTuple):
     name: str
     written_at_ms: int | None = None
     """Milliseconds since 1970; None for the time of the append."""
+
+    @classmethod
+    def of(cls, name: str) -> IdempotencyKey:
+        """Check a key that a user has given."""
+        if not isinstance(name, str):
+            raise ArgumentTypeError("idempotency_key", f"must be a str, not {type(name).__name__}")
+        if not name:
+            raise InvalidArgumentError("idempotency_key", "must not be empty")
+        return cls(name)
+
+    def is_of(self, entry_id: str | None) -> bool:
+        """Tell whether the entry with this id was appended with the key."""
+        return (entry_id or "").startswith(self.ids.decode())
 
     @property
     def ids(self) -> bytes:
@@ -87,6 +100,16 @@ class Batch(NamedTuple):
     def is_of(self, messages: Sequence[BaseMessage]) -> bool:
         """Tell whether these messages, as they are now, encode to this batch."""
         return _encode(messages, self.tails, self.compress_min_bytes, []) == self.elements
+
+
+def idempotency_key_or_none(name: str | None) -> IdempotencyKey | None:
+    """Check a key that a user may have given."""
+    return None if name is None else IdempotencyKey.of(name)
+
+
+def message_of(cls: type[BaseMessage], message: BaseMessage | str) -> BaseMessage:
+    """Return the message, or one of a class with this text."""
+    return message if isinstance(message, cls) else cls(content=message)  # type: ignore[arg-type]
 
 
 def message_list(messages: Iterable[BaseMessage]) -> list[BaseMessage]:

@@ -15,17 +15,20 @@ from datetime import timedelta
 from typing import Any, Literal, NoReturn, overload
 
 from langchain_core.chat_history import BaseChatMessageHistory
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_google_memorystore_redis._codec.compression import compression_threshold
 from langchain_google_memorystore_redis._history.batch import (
     Batch,
     IdempotencyKey,
+    idempotency_key_or_none,
     message_list,
+    message_of,
 )
 from langchain_google_memorystore_redis._history.display import Display
 from langchain_google_memorystore_redis._history.entry import Entry
 from langchain_google_memorystore_redis._history.idempotency import APPENDS
+from langchain_google_memorystore_redis._history.newest import UNKNOWN, Newest
 from langchain_google_memorystore_redis._history.operations import (
     AppendReply,
     Cursor,
@@ -254,8 +257,10 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
 
     # Writing
 
-    def add_messages(self, messages: Sequence[BaseMessage]) -> None:
-        """Append messages in order, all or none. One round trip.
+    def add_messages(
+        self, messages: Sequence[BaseMessage], *, idempotency_key: str | None = None
+    ) -> None:
+        """Append messages in order, all or none. One round trip; two if others cut the session.
 
         The same script renews `ttl` and applies `max_messages`. The batch is stored once, even if
         the client sends it again after a lost reply. Raises `InvalidMessageError`, before anything
@@ -269,7 +274,13 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
 
         After a connection error the batch may or may not be stored. To retry, call this method
         within ten minutes with the same message objects, unchanged, on this or another history
-        object of the session with the same client: the batch is then stored once.
+        object of the session with the same client: the batch is then stored once. A copy of a
+        message (`message.model_copy()`) is a new message.
+
+        With an `idempotency_key`, such as the id of the task or request that is handled, the batch
+        is stored once whoever sends it, in any process: nothing is stored if the newest 1,000
+        entries hold one that was appended with this key, whatever its text. `find_batch` returns
+        what was stored.
 
         Examples:
             >>> from langchain_core.messages import AIMessage, HumanMessage
@@ -277,31 +288,85 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
             >>> len(history)
             3
         """
+        key = idempotency_key_or_none(idempotency_key)
         if batch := message_list(messages):
-            self._append(batch)
+            self._append(batch, key)
 
-    async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
+    async def aadd_messages(
+        self, messages: Sequence[BaseMessage], *, idempotency_key: str | None = None
+    ) -> None:
         """Async twin of `add_messages`."""
+        key = idempotency_key_or_none(idempotency_key)
         if batch := message_list(messages):
-            await self._aappend(batch)
+            await self._aappend(batch, key)
 
-    def add_message(self, message: BaseMessage) -> None:
+    def add_message(self, message: BaseMessage, *, idempotency_key: str | None = None) -> None:
         """Append one message, as `add_messages` does. One round trip, as for many.
 
         Examples:
             >>> from langchain_core.messages import ToolMessage
             >>> history.add_message(ToolMessage("12 °C", tool_call_id="call-1"))
         """
-        self.add_messages([message])
+        self.add_messages([message], idempotency_key=idempotency_key)
 
-    async def aadd_message(self, message: BaseMessage) -> None:
+    async def aadd_message(
+        self, message: BaseMessage, *, idempotency_key: str | None = None
+    ) -> None:
         """Async twin of `add_message`."""
-        await self.aadd_messages([message])
+        await self.aadd_messages([message], idempotency_key=idempotency_key)
+
+    def add_user_message(
+        self, message: HumanMessage | str, *, idempotency_key: str | None = None
+    ) -> None:
+        """Append a message of the user, as `add_messages` does."""
+        self.add_messages([message_of(HumanMessage, message)], idempotency_key=idempotency_key)
+
+    async def aadd_user_message(
+        self, message: HumanMessage | str, *, idempotency_key: str | None = None
+    ) -> None:
+        """Async twin of `add_user_message`."""
+        await self.aadd_messages(
+            [message_of(HumanMessage, message)], idempotency_key=idempotency_key
+        )
+
+    def add_ai_message(
+        self, message: AIMessage | str, *, idempotency_key: str | None = None
+    ) -> None:
+        """Append a message of the model, as `add_messages` does."""
+        self.add_messages([message_of(AIMessage, message)], idempotency_key=idempotency_key)
+
+    async def aadd_ai_message(
+        self, message: AIMessage | str, *, idempotency_key: str | None = None
+    ) -> None:
+        """Async twin of `add_ai_message`."""
+        await self.aadd_messages([message_of(AIMessage, message)], idempotency_key=idempotency_key)
+
+    def find_batch(self, idempotency_key: str) -> list[Entry]:
+        """Return the entries that were appended with a key, [] if there are none. One round trip.
+
+        Ask before an answer is paid for: a handler that runs again finds the one of its first run.
+        The server looks at the newest 1,000 entries; `clear` and an expiry remove the entries, a
+        copy keeps them. Afterwards an append with the key looks only at what came meanwhile.
+
+        Examples:
+            >>> history.find_batch("task-1")
+            []
+        """
+        key = IdempotencyKey.of(idempotency_key)
+        return list(map(Entry.of, self._sync.run(self._ops.find_batch(key))))
+
+    async def afind_batch(self, idempotency_key: str) -> list[Entry]:
+        """Async twin of `find_batch`."""
+        key = IdempotencyKey.of(idempotency_key)
+        return list(map(Entry.of, await self._async.run(self._ops.find_batch(key))))
 
     def truncate(self, length: int) -> None:
         """Keep the first `length` messages and remove the rest, to edit or regenerate one.
 
-        One round trip. Does nothing if there are no more than `length`. Idempotent.
+        One round trip; two if this client has neither read nor written the end of the session, or
+        others have since. All that stood behind when it was called is removed, whoever wrote it; a
+        request that the network delivers late removes nothing newer. Does nothing if there are no
+        more than `length`. Idempotent.
 
         Examples:
             >>> history.truncate(len(history) - 1)
@@ -375,7 +440,7 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
         return branch
 
     def clear(self) -> None:
-        """Remove the session. One round trip. Idempotent.
+        """Remove the session. One round trip, or two as for `truncate`. Idempotent.
 
         Raises `WrongTypeError` if the key holds another type, and leaves it alone.
 
@@ -409,8 +474,20 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
         client = f"{type(self._client).__module__}.{type(self._client).__qualname__}"
         return f"{type(self).__name__}(key={self.key!r}, client={client})"
 
-    def _append(self, messages: Sequence[BaseMessage], key: IdempotencyKey | None = None) -> None:
-        attempt = self._appends.attempt(self._ops, messages, key)
+    def _append(
+        self,
+        messages: Sequence[BaseMessage],
+        key: IdempotencyKey | None = None,
+        absent_up_to: Newest = UNKNOWN,
+    ) -> None:
+        """Append messages; the interface for other modules of the package.
+
+        A key comes from a user (`IdempotencyKey.of`) or is a name with the time to store. A caller
+        that has read all entries, none of which has the key (`key.is_of`), may pass
+        `newest_of(entries)` as `absent_up_to`; the server then looks only at what came after it.
+        `find_batch` needs no such help, since the client remembers its answer.
+        """
+        attempt = self._appends.attempt(self._ops, messages, key, absent_up_to)
         try:
             reply = self._sync.run(self._ops.append(attempt.batch))
             while attempt.is_refused(reply):
@@ -421,9 +498,13 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
             raise
 
     async def _aappend(
-        self, messages: Sequence[BaseMessage], key: IdempotencyKey | None = None
+        self,
+        messages: Sequence[BaseMessage],
+        key: IdempotencyKey | None = None,
+        absent_up_to: Newest = UNKNOWN,
     ) -> None:
-        attempt = self._appends.attempt(self._ops, messages, key)
+        """Async twin of `_append`."""
+        attempt = self._appends.attempt(self._ops, messages, key, absent_up_to)
         try:
             reply = await self._async.run(self._ops.append(attempt.batch))
             while attempt.is_refused(reply):

@@ -165,15 +165,15 @@ class HistoryOps:
             raise NotReplicatedError(self.session_id, acknowledged, self.replicas_ack)
         return reply  # type: ignore[no-any-return]
 
-    def find_batch(self, key: IdempotencyKey) -> Flow[Page]:
-        """Return the elements of the batch that was appended with a key, if it is there."""
+    def find_batch(self, key: IdempotencyKey) -> Flow[list[EntryTuple]]:
+        """Return the entries that were appended with a key, and record if there are none."""
         reply = yield from ask(_FIND_BATCH.op([self.key], (key.ids,), list[Any]))
         length, tail, index, *elements = reply
         newest = Newest.of_reply(tail, length)
         self.known.learn(self.key, newest)
         if not elements:
             self.known.learn_absent(self.key, key.ids, newest)
-        return Page(elements[::-1], index)
+        return list(self.decode_page(Page(elements[::-1], index)))
 
     def count(self) -> Op[int]:
         """Return the number of messages."""
