@@ -59,12 +59,15 @@ def test_there_are_twins_to_hold_to_each_other() -> None:
     assert named == {
         "ChatHistoryMiddleware": ["aafter_agent", "abefore_agent"],
         "MemorystoreChatMessageHistory": [
+            "aadd_ai_message",
             "aadd_message",
             "aadd_messages",
+            "aadd_user_message",
             "aclear",
             "acopy",
             "acount",
             "aentries",
+            "afind_batch",
             "aget_messages",
             "areplace_from",
             "atruncate",

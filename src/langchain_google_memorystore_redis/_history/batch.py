@@ -41,6 +41,11 @@ class IdempotencyKey(NamedTuple):
             raise InvalidArgumentError("idempotency_key", "must not be empty")
         return cls(name)
 
+    @classmethod
+    def or_none(cls, name: str | None) -> IdempotencyKey | None:
+        """Check a key that a user may have given."""
+        return None if name is None else cls.of(name)
+
     def is_of(self, entry_id: str | None) -> bool:
         """Tell whether the entry with this id was appended with the key."""
         return (entry_id or "").startswith(self.ids.decode())
@@ -100,11 +105,6 @@ class Batch(NamedTuple):
     def is_of(self, messages: Sequence[BaseMessage]) -> bool:
         """Tell whether these messages, as they are now, encode to this batch."""
         return _encode(messages, self.tails, self.compress_min_bytes, []) == self.elements
-
-
-def idempotency_key_or_none(name: str | None) -> IdempotencyKey | None:
-    """Check a key that a user may have given."""
-    return None if name is None else IdempotencyKey.of(name)
 
 
 def message_of(cls: type[BaseMessage], message: BaseMessage | str) -> BaseMessage:

@@ -19,9 +19,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_google_memorystore_redis._codec.compression import compression_threshold
 from langchain_google_memorystore_redis._history.batch import (
-    Batch,
     IdempotencyKey,
-    idempotency_key_or_none,
     message_list,
     message_of,
 )
@@ -30,7 +28,6 @@ from langchain_google_memorystore_redis._history.entry import Entry
 from langchain_google_memorystore_redis._history.idempotency import APPENDS
 from langchain_google_memorystore_redis._history.newest import UNKNOWN, Newest
 from langchain_google_memorystore_redis._history.operations import (
-    AppendReply,
     Cursor,
     HistoryOps,
     OnCorrupt,
@@ -48,7 +45,7 @@ from langchain_google_memorystore_redis._redis.arguments import (
 )
 from langchain_google_memorystore_redis._redis.clients import runners_for
 from langchain_google_memorystore_redis._redis.keys import session_key
-from langchain_google_memorystore_redis._redis.op import Flow
+from langchain_google_memorystore_redis._redis.op import Flow, T
 from langchain_google_memorystore_redis._redis.sharing import SharesClient
 
 
@@ -127,8 +124,7 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
             convert_inexact=one_of("on_inexact", on_inexact, ("convert", "raise")) == "convert",
             known=self._appends.known,
         )
-        self._client = client
-        self._key_prefix = key_prefix
+        self._client, self._key_prefix = client, key_prefix
         self._cache = instance_or_none("cache", cache, ReadCache)
 
     @property
@@ -288,17 +284,13 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
             >>> len(history)
             3
         """
-        key = idempotency_key_or_none(idempotency_key)
-        if batch := message_list(messages):
-            self._append(batch, key)
+        self._append(message_list(messages), IdempotencyKey.or_none(idempotency_key))
 
     async def aadd_messages(
         self, messages: Sequence[BaseMessage], *, idempotency_key: str | None = None
     ) -> None:
         """Async twin of `add_messages`."""
-        key = idempotency_key_or_none(idempotency_key)
-        if batch := message_list(messages):
-            await self._aappend(batch, key)
+        await self._aappend(message_list(messages), IdempotencyKey.or_none(idempotency_key))
 
     def add_message(self, message: BaseMessage, *, idempotency_key: str | None = None) -> None:
         """Append one message, as `add_messages` does. One round trip, as for many.
@@ -371,11 +363,11 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
         Examples:
             >>> history.truncate(len(history) - 1)
         """
-        self._sync.run(self._remove(not_negative("length", length)))
+        self._sync.run(self._cut(self._ops.truncate(not_negative("length", length))))
 
     async def atruncate(self, length: int) -> None:
         """Async twin of `truncate`."""
-        await self._async.run(self._remove(not_negative("length", length)))
+        await self._async.run(self._cut(self._ops.truncate(not_negative("length", length))))
 
     def replace_from(self, entry_id: str, messages: Sequence[BaseMessage]) -> None:
         """Replace an entry and all after it with messages, all or nothing. One round trip.
@@ -398,7 +390,8 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
         """
         attempt = self._appends.attempt(self._ops, message_list(messages), replaced=entry_id)
         try:
-            attempt.confirm(self._sync.run(self._replace_from(entry_id, attempt.batch)))
+            work = self._cut(self._ops.replace_from(entry_id, attempt.batch))
+            attempt.confirm(self._sync.run(work))
         except BaseException:  # as for `_append`
             self._appends.failed.append(attempt)
             raise
@@ -407,7 +400,8 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
         """Async twin of `replace_from`."""
         attempt = self._appends.attempt(self._ops, message_list(messages), replaced=entry_id)
         try:
-            attempt.confirm(await self._async.run(self._replace_from(entry_id, attempt.batch)))
+            work = self._cut(self._ops.replace_from(entry_id, attempt.batch))
+            attempt.confirm(await self._async.run(work))
         except BaseException:  # as for `_append`
             self._appends.failed.append(attempt)
             raise
@@ -449,11 +443,11 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
             >>> len(history)
             0
         """
-        self._sync.run(self._remove(0))
+        self._sync.run(self._cut(self._ops.truncate(0)))
 
     async def aclear(self) -> None:
         """Async twin of `clear`."""
-        await self._async.run(self._remove(0))
+        await self._async.run(self._cut(self._ops.truncate(0)))
 
     # Other protocols of Python
 
@@ -487,6 +481,8 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
         `newest_of(entries)` as `absent_up_to`; the server then looks only at what came after it.
         `find_batch` needs no such help, since the client remembers its answer.
         """
+        if not messages:
+            return
         attempt = self._appends.attempt(self._ops, messages, key, absent_up_to)
         try:
             reply = self._sync.run(self._ops.append(attempt.batch))
@@ -504,6 +500,8 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
         absent_up_to: Newest = UNKNOWN,
     ) -> None:
         """Async twin of `_append`."""
+        if not messages:
+            return
         attempt = self._appends.attempt(self._ops, messages, key, absent_up_to)
         try:
             reply = await self._async.run(self._ops.append(attempt.batch))
@@ -519,18 +517,12 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
             return read_with_cache(self._ops, self._cache)
         return self._ops.get_messages(start, stop)
 
-    def _remove(self, length: int) -> Flow[None]:
-        """Keep the first `length` messages; the cache forgets the session."""
-        yield from self._ops.truncate(length)
+    def _cut(self, work: Flow[T]) -> Flow[T]:
+        """Run what removes messages; the cache then forgets the session."""
+        answer = yield from work
         if self._cache is not None:
             self._cache.forget(self.key)
-
-    def _replace_from(self, entry_id: str, batch: Batch) -> Flow[AppendReply]:
-        """Replace an entry and all after it; the cache forgets the session."""
-        reply = yield from self._ops.replace_from(entry_id, batch)
-        if self._cache is not None:
-            self._cache.forget(self.key)
-        return reply
+        return answer
 
     def _branch(self, session_id: str) -> MemorystoreChatMessageHistory:
         """Return a history of another session with the same client and settings."""

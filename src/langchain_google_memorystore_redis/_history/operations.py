@@ -193,8 +193,7 @@ class HistoryOps:
                 break
             refusals += 1
             newest = Newest.of_reply(tail, left) if refusals < MAX_REFUSALS else UNKNOWN
-        newest = Newest.of_reply(tail, left)
-        self.known.learn(self.key, newest)
+        self.known.learn(self.key, Newest.of_reply(tail, left))
 
     def replace_from(self, entry_id: str, batch: Batch) -> Flow[AppendReply]:
         """Replace an entry and all after it by a batch, once.
@@ -203,9 +202,7 @@ class HistoryOps:
         changes nothing.
         """
         if not batch.elements:
-            raise InvalidArgumentError(
-                "messages", "must not be empty; to only remove, use truncate"
-            )
+            raise InvalidArgumentError("messages", "must not be empty; truncate only removes")
         if not isinstance(entry_id, str):
             raise ArgumentTypeError(
                 "entry_id",
