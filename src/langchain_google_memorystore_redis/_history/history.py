@@ -310,7 +310,11 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
     def add_user_message(
         self, message: HumanMessage | str, *, idempotency_key: str | None = None
     ) -> None:
-        """Append a message of the user, as `add_messages` does."""
+        """Append a message of the user, as `add_messages` does. One round trip.
+
+        Examples:
+            >>> history.add_user_message("Where is it warm?")
+        """
         self.add_messages([message_of(HumanMessage, message)], idempotency_key=idempotency_key)
 
     async def aadd_user_message(
@@ -324,7 +328,11 @@ class MemorystoreChatMessageHistory(SharesClient, Display, BaseChatMessageHistor
     def add_ai_message(
         self, message: AIMessage | str, *, idempotency_key: str | None = None
     ) -> None:
-        """Append a message of the model, as `add_messages` does."""
+        """Append a message of the model, as `add_messages` does. One round trip.
+
+        Examples:
+            >>> history.add_ai_message("In Nairobi.")
+        """
         self.add_messages([message_of(AIMessage, message)], idempotency_key=idempotency_key)
 
     async def aadd_ai_message(
