@@ -219,6 +219,7 @@ OPERATIONS = (
     _of_session("add_messages", _session, _add),
     _of_session("read and describe", _session, _read),
     _of_session("replace_from", _session, _replace_from),
+    _of_session("find_batch", _session, lambda wings, id_: wings.history(id_).find_batch("key")),
     _of_session("clear", _session, lambda wings, id_: wings.history(id_).clear()),
     _of_session("truncate", _session, lambda wings, id_: wings.history(id_).truncate(2)),
     _of_session(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from langchain_google_memorystore_redis import (
     CorruptEntryError,
     InvalidArgumentError,
     MemorystoreChatMessageHistory,
+    MemorystoreError,
     ReadCache,
 )
 from langchain_google_memorystore_redis._history import operations as ops
@@ -240,6 +242,29 @@ async def test_a_large_message_that_comes_again_proves_nothing_alone(door: Door,
     await door.open().add_messages([HumanMessage("other")])
     raw.rpush(key, element)  # as when its append is repeated
     assert await history.messages() == [HumanMessage("first"), HumanMessage("other"), large]
+
+
+@pytest.mark.parametrize("target", VALKEY, ids=str)
+async def test_a_replaced_message_is_read_again_after_max_age(
+    door: Door, raw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, key = [1_000.0], f"{door.prefix}session"
+    monkeypatch.setattr(read_cache, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    history = door.open(cache=ReadCache(max_age=300))
+    await history.add_messages([HumanMessage("secret"), *numbered(1, 200)])
+    await history.messages()
+    raw.lset(key, 0, raw.lindex(key, 0).replace(b"secret", b"[gone]"))
+    now[0] += 299
+    await history.add_messages([HumanMessage("last")])
+    assert len(await history.messages()) == 201
+    now[0] += 2
+    assert (await history.messages())[0] == HumanMessage("[gone]")
+
+
+@pytest.mark.parametrize("max_age", [0, -1, float("nan"), "300"])
+def test_max_age_must_be_a_duration(max_age: Any) -> None:
+    with pytest.raises(MemorystoreError, match="max_age"):
+        ReadCache(max_age=max_age)
 
 
 def test_the_sessions_read_longest_ago_are_forgotten(client: Any, prefix: str) -> None:

@@ -47,12 +47,12 @@ _logger = logging.getLogger("langchain_google_memorystore_redis")
 MAX_REFUSALS = 3
 """Times that a request is sent again because the newest entry that it names is gone."""
 
-_APPEND = Script(__package__, "append", begin="_entries")
+_APPEND = Script(__package__, "append", begin=["_entries"])
 _COPY = Script(__package__, "copy")
-_FIND_BATCH = Script(__package__, "find_batch", begin="_entries")
+_FIND_BATCH = Script(__package__, "find_batch", begin=["_entries"])
 _REFRESH = Script(__package__, "refresh")
-_REPLACE_FROM = Script(__package__, "replace_from", begin="_entries")
-_TRUNCATE = Script(__package__, "truncate", begin="_entries")
+_REPLACE_FROM = Script(__package__, "replace_from", begin=["_entries"])
+_TRUNCATE = Script(__package__, "truncate", begin=["_entries"])
 
 
 class OnCorrupt(Enum):

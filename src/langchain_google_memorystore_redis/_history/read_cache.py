@@ -9,8 +9,9 @@ state, or has expired), it reads the whole session.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from cachetools import LRUCache
@@ -23,7 +24,7 @@ from langchain_google_memorystore_redis._history.copies import (
     take_snapshot,
 )
 from langchain_google_memorystore_redis._history.operations import HistoryOps, Page
-from langchain_google_memorystore_redis._redis.arguments import positive
+from langchain_google_memorystore_redis._redis.arguments import milliseconds, positive
 from langchain_google_memorystore_redis._redis.locks import create_lock
 from langchain_google_memorystore_redis._redis.op import Flow
 from langchain_google_memorystore_redis._redis.sharing import SharesClient
@@ -49,6 +50,8 @@ class CachedSession:
     """Messages at the front of the chunks that the session has dropped."""
     proof: tuple[bytes, ...] = ()
     """The newest elements. The last has an id, so no other element is equal to it."""
+    read_at: float = 0.0
+    """Time by the monotonic clock when it was last read whole."""
 
     @property
     def count(self) -> int:
@@ -75,7 +78,7 @@ class CachedSession:
         while chunks and chunks[0].count <= skip:
             skip -= chunks[0].count
             chunks = chunks[1:]
-        return CachedSession(chunks, skip, self.proof)
+        return replace(self, chunks=chunks, skip=skip)
 
     def with_newer(
         self, elements: Sequence[bytes], entries: Sequence[EntryTuple]
@@ -98,7 +101,7 @@ class CachedSession:
         if chunk is None:
             return None
         proof = _proof_from((*self.proof, *elements[:count]))
-        return CachedSession((*chunks, chunk), skip, proof)
+        return CachedSession((*chunks, chunk), skip, proof, self.read_at)
 
     def find_proof_end(self, elements: Sequence[bytes], first: int) -> int | None:
         """Return the offset at which the proof ends in elements that begin at index `first`.
@@ -131,13 +134,16 @@ class ReadCache(SharesClient):
     Args:
         max_bytes: limit of its size; the sessions read longest ago are evicted first. A message
             takes about 1.7 times what it takes in the server.
+        max_age: seconds after which a session is read whole again. This bounds for how long text
+            is returned that something else has replaced in place, under the same ids (an edited
+            export that was imported over it); `forget` and `clear` end it at once.
 
     Share one between the histories of a process, or give one to a single history that is read again
     and again. `messages` then asks the server only for what follows the cached messages, in the
-    same one round trip. Each caller gets copies and may change them. Messages that are no longer in
-    the session are never returned: each read compares the newest cached elements, at least four,
-    with the server's. Safe to share between threads, tasks, clients and clusters; sessions of
-    two servers under one key replace each other.
+    same one round trip. Each caller gets copies and may change them. Each read compares the newest
+    cached elements, at least four, with the server's: messages that are no longer in the session
+    are never returned, except for up to `max_age` those replaced in place. Safe to share between
+    threads, tasks, clients and clusters; sessions of two servers under one key replace each other.
 
     Do not use one in a process that reads a session once, or only its last few messages. Cached
     messages stay in the process's memory until they are evicted, even if another process has
@@ -155,8 +161,9 @@ class ReadCache(SharesClient):
         >>> history.clear()
     """
 
-    def __init__(self, max_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(self, max_bytes: int = 64 * 1024 * 1024, *, max_age: float = 300) -> None:
         self._lock = create_lock()
+        self._max_age = milliseconds("max_age", max_age) / 1000
         self._sessions: LRUCache[bytes, CachedSession] = LRUCache(
             positive("max_bytes", max_bytes), getsizeof=attrgetter("size")
         )
@@ -198,7 +205,10 @@ class ReadCache(SharesClient):
 
     def _get(self, key: bytes) -> CachedSession | None:
         with self._lock:
-            return self._sessions.get(key)
+            session = self._sessions.get(key)
+            if session is not None and time.monotonic() - session.read_at > self._max_age:
+                return None
+            return session
 
     def _put(self, key: bytes, session: CachedSession | None) -> None:
         with self._lock:
@@ -222,7 +232,7 @@ def read_with_cache(ops: HistoryOps, cache: ReadCache) -> Flow[list[BaseMessage]
         elements, start = elements[end:], start + end
     else:
         elements = (yield from ops.elements()) if start else elements
-        session, start = CachedSession(), 0
+        session, start = CachedSession(read_at=time.monotonic()), 0
     entries = list(ops.decode_page(Page(elements, start)))
     messages = session.messages()
     messages += [entry[0] for entry in entries]
