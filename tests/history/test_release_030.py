@@ -120,7 +120,7 @@ def test_release_030_refuses_a_session_with_a_compressed_message(
     server = servers.standalone("redis-7.0")
     with redis.Redis(port=server.port, protocol=2) as client:
         history = MemorystoreChatMessageHistory(client, f"{prefix}s", compress="zstd")
-        history.add_messages([HumanMessage("hi"), HumanMessage("as before " * 100)])
+        history.add_messages([HumanMessage("hi"), HumanMessage("as before " * 30)])
         with pytest.raises(subprocess.CalledProcessError) as caught:
             run_legacy(legacy_python, "read", str(server.port), f"{prefix}s")
         assert caught.value.stdout == ""

@@ -27,11 +27,7 @@ from langchain_google_memorystore_redis._history.display import Display
 from langchain_google_memorystore_redis._history.entry import Entry
 from langchain_google_memorystore_redis._history.idempotency import APPENDS
 from langchain_google_memorystore_redis._history.newest import UNKNOWN, Newest
-from langchain_google_memorystore_redis._history.operations import (
-    Cursor,
-    HistoryOps,
-    OnCorrupt,
-)
+from langchain_google_memorystore_redis._history.operations import Cursor, HistoryOps, OnCorrupt
 from langchain_google_memorystore_redis._history.read_cache import ReadCache, read_with_cache
 from langchain_google_memorystore_redis._redis.arguments import (
     boolean,

@@ -22,9 +22,9 @@ if others > 0 then
   if not may_remove then return { 0, length, newest } end
   if keep == 0 then
     redis.call('UNLINK', key)
-  else
-    redis.call('LTRIM', key, 0, keep - 1)
+    return { 1, 0, '' } -- no read of a removed key: while its slot moves, that would be an error
   end
+  redis.call('LTRIM', key, 0, keep - 1)
   length = keep
 end
 return { 1, length, newest_tail(key) }
