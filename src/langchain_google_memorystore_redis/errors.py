@@ -2,7 +2,8 @@
 
     MemorystoreError
     ├── InvalidArgumentError      (ValueError)             a setting or argument out of range
-    │   └── ArgumentTypeError     (TypeError)              ... of the wrong type
+    │   ├── ArgumentTypeError     (TypeError)              ... of the wrong type
+    │   └── InvalidFilterError                             a filter without a meaning
     ├── InvalidMessageError       (ValueError, TypeError)  a message that cannot be stored
     ├── InvalidClientError        (TypeError)              an object that is no usable client
     │   ├── AsyncClientError                               a blocking call on an asyncio client
@@ -47,6 +48,7 @@ __all__ = [
     "HistoryChangedError",
     "InvalidArgumentError",
     "InvalidClientError",
+    "InvalidFilterError",
     "InvalidMessageError",
     "MemorystoreError",
     "MessageIndexError",
@@ -76,6 +78,13 @@ class InvalidArgumentError(MemorystoreError, ValueError):
 
 class ArgumentTypeError(InvalidArgumentError, TypeError):
     """A setting or argument has the wrong type. `argument` names it."""
+
+
+class InvalidFilterError(InvalidArgumentError):
+    """A filter names an unknown operator or field, or compares with what cannot be compared."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__("filter", f"is invalid: {problem}")
 
 
 class InvalidMessageError(MemorystoreError, ValueError, TypeError):

@@ -1,0 +1,1 @@
+"""Filters: one dict language, as a predicate and as a server's expression."""
