@@ -102,7 +102,7 @@ lock: .venv/.dev  ## pin the newest and the lowest versions that pyproject.toml 
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras \
 		--group dev --group agents --output-file requirements/dev.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra embedded \
-		--extra gcp --extra cli --extra zstd --group dev --resolution lowest-direct --output-file requirements/lowest.txt \
+		--extra gcp --extra cli --extra zstd --extra vector --group dev --resolution lowest-direct --output-file requirements/lowest.txt \
 		pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --group docs \
 		--constraint requirements/dev.txt --output-file requirements/docs.txt pyproject.toml

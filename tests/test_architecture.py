@@ -24,7 +24,7 @@ MODULES = {
 }
 LUA = sorted(ROOT.rglob("*.lua"))
 
-SHARED = {"_codec", "_filters"}
+SHARED = {"_codec", "_filters", "_vectors"}
 """Rooms that every wing may use."""
 WINGS = {"_connect", "_history", "_sessions", "_checkpoint"}
 """Folders that hold one feature each."""

@@ -5,6 +5,7 @@
     │   ├── ArgumentTypeError     (TypeError)              ... of the wrong type
     │   └── InvalidFilterError                             a filter without a meaning
     ├── InvalidMessageError       (ValueError, TypeError)  a message that cannot be stored
+    ├── InvalidVectorError        (ValueError)             a vector that no index can use
     ├── InvalidClientError        (TypeError)              an object that is no usable client
     │   ├── AsyncClientError                               a blocking call on an asyncio client
     │   ├── EventLoopError                                 an async call in a loop that is not its
@@ -50,6 +51,7 @@ __all__ = [
     "InvalidClientError",
     "InvalidFilterError",
     "InvalidMessageError",
+    "InvalidVectorError",
     "MemorystoreError",
     "MessageIndexError",
     "MissingExtraError",
@@ -99,6 +101,14 @@ class InvalidMessageError(MemorystoreError, ValueError, TypeError):
         super().__init__(f"{place}: {problem}. Nothing of this batch was stored.")
         self.index = index
         self.field = field
+
+
+class InvalidVectorError(MemorystoreError, ValueError):
+    """A vector that no index can use. `index` is its position among those given."""
+
+    def __init__(self, index: int, problem: str) -> None:
+        super().__init__(f"vectors[{index}] {problem}")
+        self.index = index
 
 
 class InvalidClientError(MemorystoreError, TypeError):

@@ -1,0 +1,1 @@
+"""Vectors: to bytes and back, their distances, and a diverse choice of them."""

@@ -1,0 +1,53 @@
+"""Distances of vectors, as an index computes them, and relevance scores.
+
+Strategy: the same three measures as FT.CREATE, in double precision. L2 is squared, and COSINE and
+IP are one minus the cosine or the inner product, so that the least is always the nearest.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+DISTANCES = ("COSINE", "L2", "IP")
+"""Distances that an index can have."""
+
+
+def distances_to(query: Any, matrix: Any, distance: str) -> npt.NDArray[np.float64]:
+    """Return the distance of each row of a matrix to a vector."""
+    rows = np.asarray(matrix, np.float64)
+    vector = np.asarray(query, np.float64)
+    found: npt.NDArray[np.float64]
+    if distance == "L2":
+        found = np.square(rows - vector).sum(axis=1)
+    elif distance == "IP":
+        found = 1.0 - rows @ vector
+    else:
+        found = 1.0 - directions(rows) @ directions(vector)
+    return found
+
+
+def directions(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return vectors of length one; zero vectors stay zero."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    unit = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return cast("npt.NDArray[np.float64]", unit)
+
+
+def relevance(found: float, distance: str, query: Any = None) -> float:
+    """Convert a distance to a score from 0 to 1, which falls as the distance grows.
+
+    An equal vector has 1. Opposite directions have 0 under COSINE. Under IP, vectors count as their
+    parts in the direction of the query, so that longer ones have 1 too; `query` is needed there
+    unless its length is one.
+    """
+    if distance == "L2":
+        return 1.0 / (1.0 + max(found, 0.0))
+    cosine = 1.0 - found
+    if distance == "IP" and query is not None:
+        squared = float(np.square(np.asarray(query, np.float64)).sum())
+        cosine = cosine / squared if squared else math.copysign(1.0, cosine)
+    return min(max((1.0 + cosine) / 2.0, 0.0), 1.0)
