@@ -84,7 +84,7 @@ class Servers:
         return self._standalone[name]
 
     def cluster(self, name: str) -> Cluster:
-        """Return three primaries that all tests share; they take about 2 s on first use."""
+        """Return primaries that all tests share; they take about 2 s on first use."""
         if name not in self._clusters:
             cluster = Cluster(self.engine(name))
             self._clusters[name] = cluster

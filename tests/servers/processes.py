@@ -32,14 +32,26 @@ PORTS = range(12000, 22000)
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A server program the tests run against; `binary` is None where it is not installed."""
+    """A server program the tests run against; `binary` is None where it is not installed.
+
+    With `has_search` it loads RediSearch, which brings the commands FT.*.
+    """
 
     name: str
     find: Callable[[], Path | None]
+    has_search: bool = False
 
     @property
     def binary(self) -> Path | None:
-        return self.find()
+        return self.find() if self.modules is not None else None
+
+    @property
+    def modules(self) -> tuple[Path, ...] | None:
+        """The modules it loads; None where they are not installed."""
+        if not self.has_search:
+            return ()
+        folder = install.find_modules()
+        return None if folder is None else (folder / "redisearch.so",)
 
     @property
     def version(self) -> str | None:
@@ -54,6 +66,9 @@ ENGINES = {
         Engine("redis-6.2", install.find_redis_6),
         Engine("redis-7.0", install.find_redis_7),
         Engine("valkey-9.1", install.find_valkey_9),
+        Engine("valkey-8.1-search", install.find_valkey_8, has_search=True),
+        Engine("valkey-9.1-search", install.find_valkey_9, has_search=True),
+        Engine("redis-8.2-search", install.find_redis_8, has_search=True),
     )
 }
 
@@ -155,6 +170,8 @@ class Server(Endpoint):
         # A replica is served at once rather than after the 5 s a primary waits for others.
         quick = {"save": "", "appendonly": "no", "repl-diskless-sync-delay": "0"}
         options = [part for name, value in (fixed | quick).items() for part in (f"--{name}", value)]
+        for module in self.engine.modules or ():
+            options += ["--loadmodule", str(module)]
         return [str(self.engine.binary), str(self.folder / "server.conf"), *options, *self._args]
 
     def _answers(self) -> bool:

@@ -29,9 +29,9 @@ def impatient(server: Server) -> redis.Redis:
     return redis.Redis(port=server.port, protocol=2, socket_timeout=0.5, retry=retry)
 
 
-@pytest.mark.parametrize("engine", ["redis-5.0", "redis-6.2", "redis-7.0", "valkey-9.1"])
+@pytest.mark.parametrize("engine", processes.ENGINES)
 def test_each_engine_answers_with_the_version_in_its_name(servers: Servers, engine: str) -> None:
-    name, version = engine.split("-")
+    name, version = engine.split("-")[:2]
     with Server(servers.engine(engine)) as server:
         assert server.cli("PING") == "PONG"
         assert (server.info(f"{name}_version") or "").startswith(f"{version}.")
@@ -84,6 +84,16 @@ def test_a_cluster_client_reaches_all_three_nodes(servers: Servers, engine: str)
             assert client.get(key) == f"value of {key}"
             reached.add(client.get_node_from_key(key).port)
     assert reached == set(cluster.ports)
+
+
+@pytest.mark.parametrize("engine", [each for each in processes.ENGINES if "search" in each])
+def test_engines_with_search_know_its_commands_as_one_server_or_a_cluster_of_one(
+    servers: Servers, engine: str
+) -> None:
+    cluster = servers.cluster(engine)
+    assert len(cluster.nodes) == 1
+    for server in (servers.standalone(engine), cluster.nodes[0]):
+        assert isinstance(server.cli("FT._LIST"), list)
 
 
 def test_a_replica_follows_each_primary_of_a_cluster(servers: Servers) -> None:
