@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.servers.clusters import Cluster
-from tests.servers.install import HAS_REDIS_6, find_legacy, find_modules
+from tests.servers.install import HAS_REDIS_6, find_any_slot, find_legacy, find_modules
 from tests.servers.processes import ENGINES, Endpoint, Engine, ReplyError, Server
 
 
@@ -86,7 +86,10 @@ class Servers:
     def cluster(self, name: str) -> Cluster:
         """Return primaries that all tests share; they take about 2 s on first use."""
         if name not in self._clusters:
-            cluster = Cluster(self.engine(name))
+            engine = self.engine(name)
+            if engine.has_search and find_any_slot() is None:
+                _missing("the module any_slot")
+            cluster = Cluster(engine)
             self._clusters[name] = cluster
             cluster.start()
         return self._clusters[name]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 
+from tests.servers import install
 from tests.servers.processes import HOST, Engine, Server, wait_until
 
 SLOTS = 16384
@@ -16,8 +17,8 @@ SLOTS = 16384
 class Cluster:
     """Primaries of one engine that share the slots, each with `replicas` replicas.
 
-    Three of them, but one of an engine with RediSearch: without a coordinator, each node of a
-    cluster would find its own documents alone.
+    Three of them, but one of an engine with RediSearch, which finds a node's own documents alone
+    (and those only with the module any_slot).
 
     It takes about 2 s to start, however it is joined: a primary refuses writes for its first 2 s
     (CLUSTER_WRITABLE_DELAY, not configurable). `args` go to every node.
@@ -27,7 +28,9 @@ class Cluster:
         self, engine: Engine, *args: str, replicas: int = 0, node_timeout_ms: int = 2000
     ) -> None:
         shared = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(node_timeout_ms))
-        self._size = 1 if engine.has_search else 3
+        self._size = 3
+        if engine.has_search:
+            self._size, args = 1, (*args, "--loadmodule", str(install.find_any_slot()))
         self.primaries = [Server(engine, *shared, *args) for _ in range(self._size)]
         self.replicas = [Server(engine, *shared, *args) for _ in range(self._size * replicas)]
 

