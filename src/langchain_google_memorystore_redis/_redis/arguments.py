@@ -86,6 +86,15 @@ def not_negative_or_none(argument: str, value: int | None) -> int | None:
     return None if value is None else not_negative(argument, value)
 
 
+def not_negative_number(argument: str, value: float) -> float:
+    """Check an int or a float of 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ArgumentTypeError(argument, f"must be a number, not {type(value).__name__}")
+    if not value >= 0:  # NaN is not
+        raise InvalidArgumentError(argument, "must be 0 or more")
+    return value
+
+
 def one_of(argument: str, value: T, choices: Sequence[T]) -> T:
     """Check a value that must be one of `choices`."""
     if value not in choices:

@@ -7,7 +7,8 @@ code, on one server or on a cluster.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -53,8 +54,29 @@ class Primaries:
 PRIMARIES = Primaries()
 """The only instance; costs no round trip."""
 
-Step: TypeAlias = Op[Any] | tuple[Op[Any], ...] | Primaries
-"""An operation, or several sent as one pipeline: one round trip either way."""
+
+@dataclass(frozen=True, slots=True)
+class FanOut:
+    """Step of operations on keys of any slots: one pipeline a node, and so one round trip a node.
+
+    The answer of one that failed is its error, whatever became of the others. Each is sent again
+    where that tells which of them failed.
+    """
+
+    ops: Sequence[Op[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Step that calls a function, or awaits its async twin, and returns the result."""
+
+    function: Callable[..., Any]
+    async_function: Callable[..., Awaitable[Any]]
+    args: tuple[Any, ...]
+
+
+Step: TypeAlias = Op[Any] | tuple[Op[Any], ...] | FanOut | Call | Primaries
+"""An operation, several sent as one pipeline (one round trip either way), or another step."""
 
 Flow: TypeAlias = Generator[Step, Any, T]
 """Steps of an operation that takes several round trips; returns the operation's answer."""

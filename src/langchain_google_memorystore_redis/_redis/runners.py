@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from langchain_google_memorystore_redis._redis.late import LATE, Errand
 from langchain_google_memorystore_redis._redis.loops import HOMES, run_in
-from langchain_google_memorystore_redis._redis.op import Flow, Op, Primaries, Step
+from langchain_google_memorystore_redis._redis.op import Call, FanOut, Flow, Op, Primaries, Step
 from langchain_google_memorystore_redis._redis.pools import (
     aclose_idle_connections,
     close_idle_connections,
@@ -24,6 +24,8 @@ from langchain_google_memorystore_redis._redis.pools import (
 from langchain_google_memorystore_redis._redis.replies import (
     ask_target,
     errors_in,
+    group_by_node,
+    is_reply,
     node_options,
     non_retryable,
     pipeline_commands,
@@ -140,6 +142,26 @@ class Runner:
                 return [error]  # the caller raises it, or tries elsewhere
         return without_asking(replies) if node else replies
 
+    def _fan_out(self, ops: Sequence[Op[Any]]) -> list[Any]:
+        """Send one pipeline a node; the answer of an operation that failed is its error."""
+        answers: list[Any] = [None] * len(ops)
+        for places in group_by_node(self._client, ops):
+            group = self._run_group([ops[place] for place in places])
+            for place, answer in zip(places, group, strict=True):
+                answers[place] = answer
+        return answers
+
+    def _run_group(self, ops: Sequence[Op[Any]]) -> list[Any]:
+        try:
+            return self._run_pipeline(ops)
+        except Exception as error:
+            if is_interrupt(error):
+                raise
+            if len(ops) == 1 or not is_reply(error):
+                return [error] * len(ops)
+        # One by one, to learn which failed; they are redirected where a cluster has changed.
+        return [self._run_group([op])[0] for op in ops]
+
     def _run_flow(self, flow: Flow[T]) -> T:
         answer: Any = None
         resume: Callable[[Any], Step] = flow.send
@@ -157,6 +179,10 @@ class Runner:
     def _take(self, step: Step) -> Any:
         if isinstance(step, Primaries):
             return primaries(self._client)
+        if isinstance(step, Call):
+            return step.function(*step.args)
+        if isinstance(step, FanOut):
+            return self._fan_out(step.ops)
         return self._run_op(step) if isinstance(step, Op) else self._run_pipeline(step)
 
 
@@ -253,6 +279,27 @@ class AsyncRunner:
             replies = list(await pipe.execute(**how))
         return without_asking(replies) if node else replies
 
+    async def _fan_out(self, ops: Sequence[Op[Any]]) -> list[Any]:
+        await self._initialize()
+        answers: list[Any] = [None] * len(ops)
+        nodes = group_by_node(self._client, ops)
+        groups = ([ops[place] for place in places] for places in nodes)
+        answered = await asyncio.gather(*map(self._run_group, groups))
+        for places, group in zip(nodes, answered, strict=True):
+            for place, answer in zip(places, group, strict=True):
+                answers[place] = answer
+        return answers
+
+    async def _run_group(self, ops: Sequence[Op[Any]]) -> list[Any]:
+        try:
+            return await self._run_pipeline(ops)
+        except Exception as error:
+            if is_interrupt(error):
+                raise
+            if len(ops) == 1 or not is_reply(error):
+                return [error] * len(ops)
+        return [(await self._run_group([op]))[0] for op in ops]
+
     async def _run_flow(self, flow: Flow[T]) -> T:
         answer: Any = None
         resume: Callable[[Any], Step] = flow.send
@@ -271,6 +318,10 @@ class AsyncRunner:
         if isinstance(step, Primaries):
             await self._initialize()
             return primaries(self._client)
+        if isinstance(step, Call):
+            return await step.async_function(*step.args)
+        if isinstance(step, FanOut):
+            return await self._fan_out(step.ops)
         return await (self._run_op(step) if isinstance(step, Op) else self._run_pipeline(step))
 
 

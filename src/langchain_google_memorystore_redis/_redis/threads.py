@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from langchain_google_memorystore_redis._redis.calls import await_calls
 from langchain_google_memorystore_redis._redis.late import LATE, Errand
 from langchain_google_memorystore_redis._redis.loops import require_loop
 from langchain_google_memorystore_redis._redis.op import Flow, Op
@@ -43,13 +44,15 @@ class ThreadRunner:
         self._client = client
 
     async def run(self, work: Op[T] | Flow[T]) -> T:
-        """Run `Runner.run` in a thread, a flow as a whole.
+        """Run `Runner.run` in a thread, a flow as a whole, whose calls are awaited here.
 
         A call that is cancelled sends nothing more, and the client's later commands on the same key
         wait for the one that it has sent.
         """
         require_loop()
         runner = _ErrandRunner(self._client)
+        if not isinstance(work, Op):
+            work = await_calls(work, asyncio.get_running_loop())
         try:
             return await asyncio.to_thread(runner.run, work)
         except BaseException:
