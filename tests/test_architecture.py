@@ -26,14 +26,21 @@ LUA = sorted(ROOT.rglob("*.lua"))
 
 SHARED = {"_codec", "_filters", "_vectors"}
 """Rooms that every wing may use."""
-WINGS = {"_connect", "_history", "_sessions", "_checkpoint"}
+WINGS = {"_connect", "_history", "_sessions", "_checkpoint", "_documents"}
 """Folders that hold one feature each."""
 ROOT_MODULES = {"__init__", "chat_message_history", "demo", "errors", "sessions"}
 BETWEEN_WINGS = {
     "_sessions": {"_history"},
     "_checkpoint": {"_connect.owned"},
 }
-DOORS = {"_history.history", "_history.middleware", "_checkpoint.saver", "_connect.connect"}
+DOORS = {
+    "_history.history",
+    "_history.middleware",
+    "_checkpoint.saver",
+    "_connect.connect",
+    "_documents.vectorstore",
+    "_documents.retrieval",
+}
 """Modules of the public classes and functions."""
 LANGCHAIN_ADAPTERS = {*DOORS, "_checkpoint.configs"}
 """Private modules that may know more of LangChain and LangGraph than messages."""

@@ -15,12 +15,16 @@ from langchain_google_memorystore_redis.errors import (
     CorruptCheckpointError,
     CorruptEntryError,
     CredentialsError,
+    DocumentsNotStoredError,
     EmbeddedServerError,
     EntryNotFoundError,
     EventLoopError,
     HistoryChangedError,
+    IndexMismatchError,
+    IndexMissingError,
     InvalidArgumentError,
     InvalidClientError,
+    InvalidDocumentError,
     InvalidFilterError,
     InvalidMessageError,
     InvalidVectorError,
@@ -29,6 +33,8 @@ from langchain_google_memorystore_redis.errors import (
     MissingExtraError,
     NotPicklableError,
     NotReplicatedError,
+    SearchLimitError,
+    SearchUnavailableError,
     SessionExistsError,
     WrongTypeError,
 )
@@ -36,6 +42,8 @@ from langchain_google_memorystore_redis.errors import (
 if TYPE_CHECKING:
     from langchain_google_memorystore_redis._checkpoint.saver import MemorystoreSaver
     from langchain_google_memorystore_redis._connect.connect import aconnect, connect
+    from langchain_google_memorystore_redis._documents.information import IndexInfo
+    from langchain_google_memorystore_redis._documents.vectorstore import MemorystoreVectorStore
     from langchain_google_memorystore_redis._history.entry import Entry
     from langchain_google_memorystore_redis._history.history import (
         MemorystoreChatMessageHistory,
@@ -52,24 +60,32 @@ __all__ = [
     "CorruptCheckpointError",
     "CorruptEntryError",
     "CredentialsError",
+    "DocumentsNotStoredError",
     "EmbeddedServerError",
     "Entry",
     "EntryNotFoundError",
     "EventLoopError",
     "HistoryChangedError",
+    "IndexInfo",
+    "IndexMismatchError",
+    "IndexMissingError",
     "InvalidArgumentError",
     "InvalidClientError",
+    "InvalidDocumentError",
     "InvalidFilterError",
     "InvalidMessageError",
     "InvalidVectorError",
     "MemorystoreChatMessageHistory",
     "MemorystoreError",
     "MemorystoreSaver",
+    "MemorystoreVectorStore",
     "MessageIndexError",
     "MissingExtraError",
     "NotPicklableError",
     "NotReplicatedError",
     "ReadCache",
+    "SearchLimitError",
+    "SearchUnavailableError",
     "SessionExistsError",
     "WrongTypeError",
     "aconnect",
@@ -83,10 +99,15 @@ _LAZY = {
     # Importing LangChain's chat histories takes longer than all the rest of this package.
     "MemorystoreChatMessageHistory": ("_history.history", None),
     "MemorystoreSaver": ("_checkpoint.saver", "langgraph"),
+    "IndexInfo": ("_documents.information", None),
+    "MemorystoreVectorStore": ("_documents.vectorstore", "vector"),
     "ReadCache": ("_history.read_cache", None),
     "aconnect": ("_connect.connect", None),
     "connect": ("_connect.connect", None),
 }
+
+# Extras that are not named after the package whose absence they are missed by.
+_PACKAGES = {"vector": "numpy"}
 
 # Without it, Python prints warnings in programs that have not set up logging.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
@@ -101,7 +122,7 @@ if not TYPE_CHECKING:  # a type checker would accept any name
     # hasattr() still raises MissingExtraError: no class can be both an ImportError and an
     # AttributeError, and with the latter `from ... import name` would not name the extra.
     for _name, (_, _extra) in _LAZY.items():
-        if _extra is not None and find_spec(_extra) is None:
+        if _extra is not None and find_spec(_PACKAGES.get(_extra, _extra)) is None:
             __all__.remove(_name)
 
     def __getattr__(name: str) -> Any:

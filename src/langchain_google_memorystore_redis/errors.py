@@ -6,6 +6,12 @@
     │   └── InvalidFilterError                             a filter without a meaning
     ├── InvalidMessageError       (ValueError, TypeError)  a message that cannot be stored
     ├── InvalidVectorError        (ValueError)             a vector that no index can use
+    ├── InvalidDocumentError      (ValueError, TypeError)  a document that would not come back equal
+    ├── DocumentsNotStoredError   (RuntimeError)           a load that failed on the way
+    ├── IndexMissingError         (LookupError)            a search without an index
+    ├── IndexMismatchError        (ValueError)             an index that is not as asked for
+    ├── SearchUnavailableError    (RuntimeError)           a server without vector search
+    ├── SearchLimitError          (RuntimeError)           a search too large to be exact
     ├── InvalidClientError        (TypeError)              an object that is no usable client
     │   ├── AsyncClientError                               a blocking call on an asyncio client
     │   ├── EventLoopError                                 an async call in a loop that is not its
@@ -33,6 +39,7 @@ here.
 from __future__ import annotations
 
 import copyreg
+import re
 from typing import Any
 
 __all__ = [
@@ -43,12 +50,16 @@ __all__ = [
     "CorruptCheckpointError",
     "CorruptEntryError",
     "CredentialsError",
+    "DocumentsNotStoredError",
     "EmbeddedServerError",
     "EntryNotFoundError",
     "EventLoopError",
     "HistoryChangedError",
+    "IndexMismatchError",
+    "IndexMissingError",
     "InvalidArgumentError",
     "InvalidClientError",
+    "InvalidDocumentError",
     "InvalidFilterError",
     "InvalidMessageError",
     "InvalidVectorError",
@@ -57,6 +68,8 @@ __all__ = [
     "MissingExtraError",
     "NotPicklableError",
     "NotReplicatedError",
+    "SearchLimitError",
+    "SearchUnavailableError",
     "SessionExistsError",
     "WrongTypeError",
 ]
@@ -109,6 +122,101 @@ class InvalidVectorError(MemorystoreError, ValueError):
     def __init__(self, index: int, problem: str) -> None:
         super().__init__(f"vectors[{index}] {problem}")
         self.index = index
+
+
+class InvalidDocumentError(MemorystoreError, ValueError, TypeError):
+    """A document that would not come back equal; nothing of it was stored.
+
+    `index` is its position among those given, `field` the part at fault, such as
+    `metadata['created']`.
+    """
+
+    def __init__(self, index: int, field: str, problem: str) -> None:
+        super().__init__(f"documents[{index}], {field}: {problem}")
+        self.index = index
+        self.field = field
+
+
+class DocumentsNotStoredError(MemorystoreError, RuntimeError):
+    """Something failed while documents were being added; `__cause__` is the error.
+
+    `stored` are the ids of documents that are stored, `unknown` those that may be or not. Adding
+    all of them again under the same ids is safe.
+    """
+
+    def __init__(
+        self,
+        stored: list[str],
+        unknown: list[str],
+        rest: int,
+        batch_bytes: int,
+        cause: Exception,
+    ) -> None:
+        stalled = "Timeout" in type(cause).__name__
+        super().__init__(
+            f"{len(stored)} documents are stored, {len(unknown)} may be or not, and {rest} are not "
+            f"({type(cause).__name__}: {cause}). `stored` and `unknown` name them; adding them "
+            "again under the same ids is safe."
+            + (
+                " valkey-search is known to stall on large pipelines of documents: if this comes "
+                f"back, choose a smaller batch_bytes than {batch_bytes:,}."
+                if stalled
+                else ""
+            )
+        )
+        self.stored = stored
+        self.unknown = unknown
+
+
+class IndexMissingError(MemorystoreError, LookupError):
+    """The server has no index of that name. `name` is its name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"there is no index {name!r} over the documents: call create_index(), which also "
+            "indexes those that are there"
+        )
+        self.name = name
+
+
+class IndexMismatchError(MemorystoreError, ValueError):
+    """The index is not as asked for, or there are other fields in it. `name` is its name."""
+
+    def __init__(self, name: str, differences: list[str]) -> None:
+        super().__init__(
+            f"index {name!r} is not as asked for: {'; '.join(differences)}. Ask for what it has, "
+            "or drop it (documents stay) and create it again."
+        )
+        self.name = name
+
+
+class SearchUnavailableError(MemorystoreError, RuntimeError):
+    """The server has no vector search, or the user no right to it."""
+
+    def __init__(self, command: str, reply: str) -> None:
+        super().__init__(
+            f"the server refuses {command} ({reply}). Vector search is part of Memorystore for "
+            "Redis 7.2, for Redis Cluster and for Valkey (instances created since 2024-09-13), and "
+            "needs the commands FT.CREATE, FT.SEARCH, FT.INFO, FT._LIST and FT.DROPINDEX (+@search "
+            "in a user's rules). On other servers, exact=True searches without it."
+        )
+
+
+class SearchLimitError(MemorystoreError, RuntimeError):
+    """A search would have to examine more documents here than `limit`."""
+
+    def __init__(self, limit: int, found: int = 0, wanted: int = 0) -> None:
+        examined = (
+            f"of the nearest {limit:,} documents only {found} of {wanted} match the filter, which "
+            "the server cannot be asked for exactly"
+            if wanted
+            else f"there are more than {limit:,} documents to score"
+        )
+        super().__init__(
+            f"{examined}. Raise max_scored, or narrow the search: filter by equal strings or by "
+            "numbers in declared fields, or use an index (exact=False)."
+        )
+        self.limit = limit
 
 
 class InvalidClientError(MemorystoreError, TypeError):
@@ -298,6 +406,18 @@ def translate(error: Exception, command: tuple[Any, ...]) -> Exception:
     if "WRONGTYPE" in _server_words(error):
         keys = command[3 : 3 + command[2]] if command[0] == "EVALSHA" else command[1:2]
         return WrongTypeError(*(key.decode("utf-8", "backslashreplace") for key in keys))
+    if str(command[0]).startswith("FT."):
+        return _translate_search(error, command)
+    return error
+
+
+def _translate_search(error: Exception, command: tuple[Any, ...]) -> Exception:
+    words = _server_words(error).lower()
+    # Each version has its own: "no such index", "Unknown index name", "Index schema not found: ".
+    if re.search(r"no such index|unknown index name|index .*not found", words):
+        return IndexMissingError(str(command[1]))
+    if "unknown command" in words or type(error).__name__ == "NoPermissionError":
+        return SearchUnavailableError(str(command[0]), str(error))
     return error
 
 

@@ -23,15 +23,15 @@ _MAX_DIMENSIONS = 32_768
 
 
 def pack_vectors(
-    vectors: Iterable[Any], *, distance: str, dimensions: int | None = None
+    vectors: Iterable[Any], *, distance: str, dimensions: int | None = None, start: int = 0
 ) -> list[bytes]:
     """Check vectors and return their bytes.
 
     `dimensions` is the size that all must have; None takes that of the first. Raises
-    `InvalidVectorError`, which names the vector by its position.
+    `InvalidVectorError`, which names the vector by its position, that of the first being `start`.
     """
     packed = []
-    for index, vector in enumerate(vectors):
+    for index, vector in enumerate(vectors, start):
         checked = _check(index, vector, distance)
         dimensions = len(checked) if dimensions is None else dimensions
         if len(checked) != dimensions:

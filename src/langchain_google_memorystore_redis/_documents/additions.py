@@ -1,0 +1,175 @@
+"""Documents added to a store, in batches of embeddings and pipelines of bounded size.
+
+Strategy: all that can be checked is checked before anything is sent. A document is written by plain
+commands, without MULTI or scripts, since valkey-search blocks or stalls on those and on large
+pipelines; what it replaces is asked for first, so that no field of it and no expiry remains.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple
+
+from langchain_google_memorystore_redis._documents.codec import RowCodec
+from langchain_google_memorystore_redis._documents.embeddings import Embedding, embed_texts
+from langchain_google_memorystore_redis._documents.indexes import Index
+from langchain_google_memorystore_redis._documents.keys import DocumentKeys
+from langchain_google_memorystore_redis._documents.rows import batched
+from langchain_google_memorystore_redis._redis.arguments import iterable_not_str
+from langchain_google_memorystore_redis._redis.op import FanOut, Flow, Op
+from langchain_google_memorystore_redis._vectors.packing import pack_vectors
+from langchain_google_memorystore_redis.errors import (
+    DocumentsNotStoredError,
+    InvalidArgumentError,
+    InvalidDocumentError,
+)
+
+_OVERHEAD = 16
+"""Bytes that a field adds to a command, beside its name and value."""
+
+
+class Draft(NamedTuple):
+    """Document that is to be added."""
+
+    id: str
+    key: bytes
+    text: str
+    row: dict[bytes, bytes]
+    is_new: bool
+    """True if its id has just been made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """Operations that add documents to an index."""
+
+    keys: DocumentKeys
+    codec: RowCodec
+    index: Index
+    embedding: Embedding
+    batch_bytes: int
+
+    def drafts(
+        self,
+        texts: Iterable[Any],
+        metadatas: Iterable[Mapping[str, Any] | None] | None,
+        ids: Iterable[str | None] | None,
+    ) -> list[Draft]:
+        """Check documents, and make ids where there are none."""
+        checked = list(iterable_not_str("texts", texts))
+        metadata = _as_many("metadatas", metadatas, checked)
+        named = _as_many("ids", ids, checked)
+        drafts: dict[str, Draft] = {}
+        for index, (text, fields, given) in enumerate(zip(checked, metadata, named, strict=True)):
+            id_ = str(uuid.uuid4()) if given is None else given
+            key = self.keys.key(id_)
+            if id_ in drafts:
+                raise InvalidArgumentError("ids", f"{id_!r:.80} is given twice")
+            row = self.codec.encode(index, text, {} if fields is None else fields)
+            drafts[id_] = Draft(id_, key, text, row, given is None)
+        return list(drafts.values())
+
+    def add(self, drafts: Sequence[Draft], ttl_ms: int, batch_size: int) -> Flow[list[str]]:
+        """Embed and write documents; returns their ids.
+
+        Raises `DocumentsNotStoredError` if something fails once writing has begun.
+        """
+        sent: list[str] = []
+        stored: list[str] = []
+        try:
+            for start, batch in enumerate(batched(drafts, batch_size)):
+                yield from self._add_batch(start * batch_size, batch, ttl_ms, sent, stored)
+        except Exception as error:
+            if not sent:
+                raise
+            unknown = [each for each in sent if each not in set(stored)]
+            rest = len(drafts) - len(sent)
+            raise DocumentsNotStoredError(stored, unknown, rest, self.batch_bytes, error) from error
+        return stored
+
+    def _add_batch(
+        self, start: int, batch: Sequence[Draft], ttl_ms: int, sent: list[str], stored: list[str]
+    ) -> Flow[None]:
+        replaced = yield from self._replaced(start, batch)
+        vectors = yield from embed_texts(self.embedding, [draft.text for draft in batch], start)
+        dimensions = yield from self.index.dimensions()
+        packed = pack_vectors(
+            vectors, distance=self.index.spec.distance, dimensions=dimensions, start=start
+        )
+        if dimensions is None:
+            yield from self.index.create(len(packed[0]) // 4)
+        for group in self._groups(batch, packed):
+            sent += [draft.id for draft in group]
+            commands = [self._commands(draft, replaced.get(draft.id), ttl_ms) for draft in group]
+            answers = iter(
+                (yield FanOut([Op(command, bool) for each in commands for command in each]))
+            )
+            failures: list[Exception] = []
+            for draft, each in zip(group, commands, strict=True):
+                errors = [a for a in islice(answers, len(each)) if isinstance(a, Exception)]
+                failures += errors
+                stored += [] if errors else [draft.id]
+            if failures:
+                raise failures[0]
+
+    def _replaced(self, start: int, batch: Sequence[Draft]) -> Flow[dict[str, set[bytes]]]:
+        """Return the names of fields of documents that will be replaced.
+
+        One round trip a node, none if all ids have just been made.
+        """
+        content = self.codec.content_field.encode()
+        named = [(start + i, draft) for i, draft in enumerate(batch) if not draft.is_new]
+        answers = []
+        if named:
+            answers = yield FanOut([Op(("HKEYS", draft.key), set) for _, draft in named])
+        replaced = {}
+        for (place, draft), names in zip(named, answers, strict=True):
+            if isinstance(names, Exception):
+                raise names
+            if names and content not in names:
+                problem = f"is taken: key {draft.key.decode()!r} holds a hash that is no document"
+                raise InvalidDocumentError(place, f"id {draft.id!r:.80}", problem)
+            if names:
+                replaced[draft.id] = names
+        return replaced
+
+    def _groups(self, batch: Sequence[Draft], vectors: Sequence[bytes]) -> Iterator[list[Draft]]:
+        """Yield documents with their vectors, as many as one pipeline may hold."""
+        group: list[Draft] = []
+        size = 0
+        for draft, vector in zip(batch, vectors, strict=True):
+            row = {**draft.row, self.codec.vector_field.encode(): vector}
+            length = len(draft.key) + sum(len(n) + len(v) + _OVERHEAD for n, v in row.items())
+            if group and size + length > self.batch_bytes:
+                yield group
+                group, size = [], 0
+            group.append(draft._replace(row=row))
+            size += length
+        yield group
+
+    def _commands(
+        self, draft: Draft, replaced: set[bytes] | None, ttl_ms: int
+    ) -> list[tuple[Any, ...]]:
+        commands: list[tuple[Any, ...]] = [
+            ("HSET", draft.key, *(part for item in draft.row.items() for part in item))
+        ]
+        stale = (replaced or set()) - draft.row.keys()
+        if stale:
+            commands.append(("HDEL", draft.key, *stale))
+        if ttl_ms:
+            commands.append(("PEXPIRE", draft.key, ttl_ms))
+        elif replaced:
+            commands.append(("PERSIST", draft.key))
+        return commands
+
+
+def _as_many(argument: str, values: Iterable[Any] | None, texts: Sequence[Any]) -> list[Any]:
+    if values is None:
+        return [None] * len(texts)
+    given = list(iterable_not_str(argument, values))
+    if len(given) != len(texts):
+        raise InvalidArgumentError(argument, f"has {len(given)} items for {len(texts)} texts")
+    return given
