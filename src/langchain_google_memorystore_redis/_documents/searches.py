@@ -89,7 +89,8 @@ class Searches:
         """Return FT.SEARCH for a number of rows."""
         ef_runtime = f" EF_RUNTIME {request.ef_runtime}" if request.ef_runtime else ""
         query = (
-            f"({expression})=>[KNN {count} @{self.codec.vector_field} $vector{ef_runtime} "
+            f"{expression if expression == '*' else f'({expression})'}=>"
+            f"[KNN {count} @{self.codec.vector_field} $vector{ef_runtime} "
             f"AS {self.codec.distance_field}]"
         )
         parameters = ("PARAMS", 2, "vector", request.vector)
