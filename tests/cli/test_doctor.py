@@ -45,6 +45,18 @@ def test_doctor_finds_a_server_of_the_tests_to_work(shell: Shell) -> None:
     assert re.search(r"yellow +replicas .*\n +Without replicas", uncoloured(shown))
 
 
+@pytest.mark.parametrize(
+    ("engine", "detail"), [("valkey-9.1-search", "vector search has"), ("valkey-9.1", "exact=True")]
+)
+def test_doctor_says_whether_there_is_vector_search(
+    servers: Servers, engine: str, detail: str
+) -> None:
+    with Server(servers.engine(engine)) as server:
+        found = {row["check"]: row for row in rows(run("--url", server.url, "doctor", "--json"))}
+    assert found["modules"]["level"] == "green"
+    assert detail in found["modules"]["detail"]
+
+
 def test_doctor_says_whether_it_has_seen_all_sessions(servers: Servers, prefix: str) -> None:
     with (
         Server(servers.engine("valkey-9.1")) as server,

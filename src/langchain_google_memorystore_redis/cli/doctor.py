@@ -65,7 +65,7 @@ def _findings(checks: _Checks) -> Iterator[Finding]:
         if is_cluster_node(checks.client, infos):
             yield Finding("cluster", "red", "this is one node of a cluster", "Pass --cluster.")
             return
-    yield Finding("modules", "green", "none needed: only core commands are used")
+    yield checks.modules()
     yield checks.scripts()
     yield checks.messages()
     result = checks.sessions()
@@ -112,6 +112,15 @@ class _Checks:
     def infos(self) -> list[Info] | Exception:
         """Return the INFO of each primary, or the error."""
         return _attempt(lambda: self._runner.run(read_infos()))
+
+    def modules(self) -> Finding:
+        """Check whether there is vector search, which sessions do without."""
+        node = self._runner.run(_primaries())[0]
+        result = _attempt(lambda: self._runner.run(Op(("FT._LIST",), len, node=node)))
+        if isinstance(result, Exception):
+            without = "there is no vector search (FT.*), or no right to it: MemorystoreVectorStore"
+            return Finding("modules", "green", f"none needed; {without} needs exact=True")
+        return Finding("modules", "green", f"none needed; vector search has {result} indexes")
 
     def scripts(self) -> Finding:
         """Check that Lua scripts are allowed."""
