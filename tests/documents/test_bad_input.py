@@ -96,9 +96,9 @@ async def test_bad_searches_are_refused_by_name(door: StoreDoor) -> None:
         await store.similarity_search_by_vector("1 0")
     with pytest.raises(InvalidArgumentError, match="ef_runtime"):
         await store.similarity_search("1 0", ef_runtime=5)
-    for call in (store.delete, lambda: store.delete(["1"], filter={})):
+    for arguments in ({}, {"ids": ["1"], "filter": {}}):
         with pytest.raises(InvalidArgumentError, match="ids or filter"):
-            await call()
+            await store.delete(**arguments)
     with pytest.raises(InvalidArgumentError, match="ids"):
         await store.get_by_ids("abc")
 

@@ -42,7 +42,8 @@ async def test_an_index_is_created_once_and_described(search_door: StoreDoor) ->
 
 async def test_an_index_that_is_not_as_asked_for_is_an_error(search_door: StoreDoor) -> None:
     await search_door.open().create_index()
-    for options in ({"distance": "L2"}, {"algorithm": "FLAT"}):
+    different: tuple[dict[str, Any], ...] = ({"distance": "L2"}, {"algorithm": "FLAT"})
+    for options in different:
         with pytest.raises(IndexMismatchError, match=f"not '{next(iter(options.values()))}'"):
             await search_door.open(**options).similarity_search("a")
     with pytest.raises(InvalidVectorError, match=f"has 3 numbers, where the index has {SIZE}"):

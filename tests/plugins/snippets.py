@@ -41,7 +41,8 @@ def documented_server(
     request: pytest.FixtureRequest, servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> str:
     """The server at the address that documentation names."""
-    url = servers.standalone("valkey-9.1").url
+    with_search = Path(request.node.example.path).stem == "vector_store"
+    url = servers.standalone("valkey-9.1-search" if with_search else "valkey-9.1").url
     for module in (redis, redis.asyncio):
         connect = functools.partial(_connect, module.from_url, url)
         monkeypatch.setattr(module, "from_url", connect)
@@ -55,17 +56,27 @@ def documented_server(
 def _names_of_docstrings(
     request: pytest.FixtureRequest, doctest_namespace: dict[str, Any]
 ) -> Iterator[None]:
-    """`client`, `history` with one message, and `saver`, for the examples of docstrings."""
+    """`client`, `history` with one message, `saver` and `store`, for examples of docstrings."""
     if not isinstance(request.node, pytest.DoctestItem):
         yield
         return
     servers: Servers = request.getfixturevalue("servers")
-    url = servers.standalone("valkey-9.1").url
+    with_search = "._documents" in request.node.name
+    url = servers.standalone("valkey-9.1-search" if with_search else "valkey-9.1").url
     with redis.Redis.from_url(url) as client:
         if "._checkpoint" in request.node.name:
             from langchain_google_memorystore_redis import MemorystoreSaver
 
             doctest_namespace.update(saver=MemorystoreSaver(client))
+        if with_search:
+            from langchain_core.embeddings import DeterministicFakeEmbedding
+
+            from langchain_google_memorystore_redis import MemorystoreVectorStore
+
+            embedding = DeterministicFakeEmbedding(size=8)
+            name = request.node.name.rpartition(".")[2]
+            store = MemorystoreVectorStore(client, name, embedding, fields={"lang": "tag"})
+            doctest_namespace.update(store=store)
         history = MemorystoreChatMessageHistory(client, f"docs:{request.node.name}")
         history.add_user_message("hi")
         doctest_namespace.update(client=client, history=history, url=url)

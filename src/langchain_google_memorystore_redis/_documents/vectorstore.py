@@ -324,6 +324,7 @@ class MemorystoreVectorStore(Retrieval):
         One round trip a primary.
 
         Examples:
+            >>> store.create_index()
             >>> store.index_info().ready
             True
         """
