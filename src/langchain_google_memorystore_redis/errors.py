@@ -39,7 +39,6 @@ here.
 from __future__ import annotations
 
 import copyreg
-import re
 from typing import Any
 
 __all__ = [
@@ -144,25 +143,11 @@ class DocumentsNotStoredError(MemorystoreError, RuntimeError):
     all of them again under the same ids is safe.
     """
 
-    def __init__(
-        self,
-        stored: list[str],
-        unknown: list[str],
-        rest: int,
-        batch_bytes: int,
-        cause: Exception,
-    ) -> None:
-        stalled = "Timeout" in type(cause).__name__
+    def __init__(self, stored: list[str], unknown: list[str], rest: int, problem: str) -> None:
         super().__init__(
             f"{len(stored)} documents are stored, {len(unknown)} may be or not, and {rest} are not "
-            f"({type(cause).__name__}: {cause}). `stored` and `unknown` name them; adding them "
-            "again under the same ids is safe."
-            + (
-                " valkey-search is known to stall on large pipelines of documents: if this comes "
-                f"back, choose a smaller batch_bytes than {batch_bytes:,}."
-                if stalled
-                else ""
-            )
+            f"({problem}). `stored` and `unknown` name them; adding them again under the same ids "
+            "is safe."
         )
         self.stored = stored
         self.unknown = unknown
@@ -399,38 +384,3 @@ class CredentialsError(MemorystoreError, RuntimeError):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"no IAM token to log in with: {problem}")
-
-
-def translate(error: Exception, command: tuple[Any, ...]) -> Exception:
-    """Return this package's error for an error reply to `command`; `error` itself if none fits."""
-    if "WRONGTYPE" in _server_words(error):
-        keys = command[3 : 3 + command[2]] if command[0] == "EVALSHA" else command[1:2]
-        return WrongTypeError(*(key.decode("utf-8", "backslashreplace") for key in keys))
-    if str(command[0]).startswith("FT."):
-        return _translate_search(error, command)
-    return error
-
-
-def _translate_search(error: Exception, command: tuple[Any, ...]) -> Exception:
-    words = _server_words(error).lower()
-    # Each version has its own: "no such index", "Unknown index name", "Index schema not found: ".
-    if re.search(r"no such index|unknown index name|index .*not found", words):
-        return IndexMissingError(str(command[1]))
-    if "unknown command" in words or type(error).__name__ == "NoPermissionError":
-        return SearchUnavailableError(str(command[0]), str(error))
-    return error
-
-
-def is_from_demoted_primary(error: Exception) -> bool:
-    """Tell whether WAIT was refused or aborted because its server has become a replica."""
-    words = _server_words(error)
-    return "UNBLOCKED " in words or "WAIT cannot be used with replica" in words
-
-
-def _server_words(error: Exception) -> str:
-    """Return the words of the server; empty if the error is not the server's."""
-    # By name: the classes of redis-py and valkey-py are unrelated, and valkey-py is optional.
-    if not any(base.__name__ == "ResponseError" for base in type(error).__mro__):
-        return ""
-    # A pipeline puts the whole command before them, and with it what a user has written.
-    return str(error).rpartition("of pipeline caused error: ")[2]

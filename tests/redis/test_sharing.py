@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.messages import HumanMessage
 from langgraph.graph import START, MessagesState, StateGraph
 
@@ -16,6 +17,7 @@ from langchain_google_memorystore_redis import (
     MemorystoreChatMessageHistory,
     MemorystoreError,
     MemorystoreSaver,
+    MemorystoreVectorStore,
     ReadCache,
 )
 from tests.plugins.clients import Target, asyncio_client
@@ -27,9 +29,10 @@ MAKERS: list[Callable[[Any], Any]] = [
     lambda client: ChatHistoryMiddleware(lambda name: MemorystoreChatMessageHistory(client, name)),
     lambda _: ReadCache(),
     lambda client: MemorystoreSaver.from_conn_string("redis://127.0.0.1:1"),
+    lambda client: MemorystoreVectorStore(client, "docs", DeterministicFakeEmbedding(size=8)),
 ]
 makers = pytest.mark.parametrize(
-    "make", MAKERS, ids=["history", "saver", "middleware", "cache", "context"]
+    "make", MAKERS, ids=["history", "saver", "middleware", "cache", "context", "vectors"]
 )
 
 

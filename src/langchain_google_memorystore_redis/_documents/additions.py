@@ -87,8 +87,18 @@ class Additions:
                 raise
             unknown = [each for each in sent if each not in set(stored)]
             rest = len(drafts) - len(sent)
-            raise DocumentsNotStoredError(stored, unknown, rest, self.batch_bytes, error) from error
+            problem = self._problem(error)
+            raise DocumentsNotStoredError(stored, unknown, rest, problem) from error
         return stored
+
+    def _problem(self, error: Exception) -> str:
+        problem = f"{type(error).__name__}: {error}"
+        if "Timeout" not in type(error).__name__:
+            return problem
+        return (
+            f"{problem}; valkey-search is known to stall on large pipelines of documents: if this "
+            f"comes back, choose a smaller batch_bytes than {self.batch_bytes:,}"
+        )
 
     def _add_batch(
         self, start: int, batch: Sequence[Draft], ttl_ms: int, sent: list[str], stored: list[str]

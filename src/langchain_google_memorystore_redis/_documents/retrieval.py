@@ -14,10 +14,11 @@ from langchain_core.vectorstores import VectorStore
 
 from langchain_google_memorystore_redis._documents.operations import DocumentOps, Query
 from langchain_google_memorystore_redis._redis.runners import AwaitableRunner, BlockingRunner
+from langchain_google_memorystore_redis._redis.sharing import SharesClient
 from langchain_google_memorystore_redis.errors import InvalidArgumentError
 
 
-class Retrieval(VectorStore):
+class Retrieval(SharesClient, VectorStore):
     """Search methods over the operations of one store."""
 
     _sync: BlockingRunner

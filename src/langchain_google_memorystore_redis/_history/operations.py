@@ -23,6 +23,7 @@ from langchain_google_memorystore_redis._history.newest import UNKNOWN, Newest, 
 from langchain_google_memorystore_redis._redis.arguments import index_or_none
 from langchain_google_memorystore_redis._redis.op import Flow, Op, ask
 from langchain_google_memorystore_redis._redis.scripts import Script
+from langchain_google_memorystore_redis._redis.translation import is_from_demoted_primary
 from langchain_google_memorystore_redis.errors import (
     ArgumentTypeError,
     CorruptEntryError,
@@ -32,7 +33,6 @@ from langchain_google_memorystore_redis.errors import (
     MessageIndexError,
     NotReplicatedError,
     SessionExistsError,
-    is_from_demoted_primary,
 )
 
 ELEMENTS_PER_PAGE = 5_000

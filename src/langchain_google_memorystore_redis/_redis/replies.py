@@ -10,11 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from langchain_google_memorystore_redis._redis.op import Op
-from langchain_google_memorystore_redis.errors import (
-    ClusterChangedError,
-    MemorystoreError,
-    translate,
-)
+from langchain_google_memorystore_redis._redis.translation import translate
+from langchain_google_memorystore_redis.errors import ClusterChangedError
 
 
 class translated_errors:  # noqa: N801 - used like a function, as contextlib's are
@@ -71,23 +68,6 @@ def pipeline_commands(ops: Sequence[Op[Any]]) -> Iterator[tuple[Any, ...]]:
 def errors_in(replies: Sequence[Any]) -> list[Exception]:
     """Return the errors among the replies of a pipeline."""
     return [reply for reply in replies if isinstance(reply, Exception)]
-
-
-def is_reply(error: Exception) -> bool:
-    """Tell whether an error is a server's answer to a command, rather than a lost connection."""
-    return isinstance(error, MemorystoreError) or any(
-        base.__name__ == "ResponseError" for base in type(error).__mro__
-    )
-
-
-def group_by_node(client: Any, ops: Sequence[Op[Any]]) -> list[list[int]]:
-    """Return the places of operations, those on keys of one node together."""
-    if not hasattr(client, "nodes_manager"):
-        return [list(range(len(ops)))] if ops else []
-    places: dict[str, list[int]] = {}
-    for place, op in enumerate(ops):
-        places.setdefault(client.get_node_from_key(op.key).name, []).append(place)
-    return list(places.values())
 
 
 def ask_target(client: Any, replies: Sequence[Any]) -> Any:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from langchain_google_memorystore_redis._redis.fan_out import async_fan_out, fan_out
 from langchain_google_memorystore_redis._redis.late import LATE, Errand
 from langchain_google_memorystore_redis._redis.loops import HOMES, run_in
 from langchain_google_memorystore_redis._redis.op import Call, FanOut, Flow, Op, Primaries, Step
@@ -24,8 +25,6 @@ from langchain_google_memorystore_redis._redis.pools import (
 from langchain_google_memorystore_redis._redis.replies import (
     ask_target,
     errors_in,
-    group_by_node,
-    is_reply,
     node_options,
     non_retryable,
     pipeline_commands,
@@ -142,26 +141,6 @@ class Runner:
                 return [error]  # the caller raises it, or tries elsewhere
         return without_asking(replies) if node else replies
 
-    def _fan_out(self, ops: Sequence[Op[Any]]) -> list[Any]:
-        """Send one pipeline a node; the answer of an operation that failed is its error."""
-        answers: list[Any] = [None] * len(ops)
-        for places in group_by_node(self._client, ops):
-            group = self._run_group([ops[place] for place in places])
-            for place, answer in zip(places, group, strict=True):
-                answers[place] = answer
-        return answers
-
-    def _run_group(self, ops: Sequence[Op[Any]]) -> list[Any]:
-        try:
-            return self._run_pipeline(ops)
-        except Exception as error:
-            if is_interrupt(error):
-                raise
-            if len(ops) == 1 or not is_reply(error):
-                return [error] * len(ops)
-        # One by one, to learn which failed; they are redirected where a cluster has changed.
-        return [self._run_group([op])[0] for op in ops]
-
     def _run_flow(self, flow: Flow[T]) -> T:
         answer: Any = None
         resume: Callable[[Any], Step] = flow.send
@@ -182,7 +161,7 @@ class Runner:
         if isinstance(step, Call):
             return step.function(*step.args)
         if isinstance(step, FanOut):
-            return self._fan_out(step.ops)
+            return fan_out(self._client, self._run_pipeline, step.ops)
         return self._run_op(step) if isinstance(step, Op) else self._run_pipeline(step)
 
 
@@ -279,27 +258,6 @@ class AsyncRunner:
             replies = list(await pipe.execute(**how))
         return without_asking(replies) if node else replies
 
-    async def _fan_out(self, ops: Sequence[Op[Any]]) -> list[Any]:
-        await self._initialize()
-        answers: list[Any] = [None] * len(ops)
-        nodes = group_by_node(self._client, ops)
-        groups = ([ops[place] for place in places] for places in nodes)
-        answered = await asyncio.gather(*map(self._run_group, groups))
-        for places, group in zip(nodes, answered, strict=True):
-            for place, answer in zip(places, group, strict=True):
-                answers[place] = answer
-        return answers
-
-    async def _run_group(self, ops: Sequence[Op[Any]]) -> list[Any]:
-        try:
-            return await self._run_pipeline(ops)
-        except Exception as error:
-            if is_interrupt(error):
-                raise
-            if len(ops) == 1 or not is_reply(error):
-                return [error] * len(ops)
-        return [(await self._run_group([op]))[0] for op in ops]
-
     async def _run_flow(self, flow: Flow[T]) -> T:
         answer: Any = None
         resume: Callable[[Any], Step] = flow.send
@@ -321,7 +279,8 @@ class AsyncRunner:
         if isinstance(step, Call):
             return await step.async_function(*step.args)
         if isinstance(step, FanOut):
-            return await self._fan_out(step.ops)
+            await self._initialize()
+            return await async_fan_out(self._client, self._run_pipeline, step.ops)
         return await (self._run_op(step) if isinstance(step, Op) else self._run_pipeline(step))
 
 
