@@ -55,6 +55,7 @@ class Servers:
     def __init__(self, brought: Endpoint | None = None) -> None:
         self._brought = brought
         self._standalone: dict[str, Endpoint] = {}
+        self._of_pages: dict[str, Server] = {}
         self._clusters: dict[str, Cluster] = {}
         if brought is not None:
             version = brought.info("redis_version") or "0"
@@ -74,6 +75,15 @@ class Servers:
         if engine.binary is None:
             _missing(name)
         return engine
+
+    def of_pages(self, name: str) -> Endpoint:
+        """Return the server of the documentation, whose pages share session names: it is emptied
+        when a page is begun."""
+        if name not in self._of_pages:
+            server = Server(self.engine(name))
+            self._of_pages[name] = server
+            server.start()
+        return self._of_pages[name]
 
     def standalone(self, name: str) -> Endpoint:
         """Return a server that all tests share: use keys of your own, never FLUSHALL."""
@@ -99,6 +109,8 @@ class Servers:
         for server in self._standalone.values():
             if isinstance(server, Server):
                 server.close()
+        for page in self._of_pages.values():
+            page.close()
         for cluster in self._clusters.values():
             cluster.close()
 

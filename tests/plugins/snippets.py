@@ -17,6 +17,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 from langchain_google_memorystore_redis import MemorystoreChatMessageHistory
 from langchain_google_memorystore_redis._connect import connect as connection
 from tests.plugins.servers import Servers
+from tests.servers.processes import Endpoint
 
 
 def _connect(
@@ -26,30 +27,50 @@ def _connect(
     return from_url(url, *args, **options)
 
 
-def _catch_up(example: Example) -> None:
-    """Run the blocks before this one that another process of the test run was given."""
-    ran = example.namespace.setdefault("_ran", set())
-    for other in example.document.examples():
-        if other.start < example.start and other.start not in ran:
-            other.evaluate()
-            ran.add(other.start)
-    ran.add(example.start)
+class _Bookmark:
+    """The block that this process ran last: pages are read from the top, whole or not at all.
+
+    Another process of the test run may be given the blocks between two of ours, and another page
+    may leave messages in a session of the same name.
+    """
+
+    _last: tuple[str, int] | None = None
+
+    def go_to(self, example: Example, server: Endpoint) -> None:
+        """Run the blocks before this one again, unless the one just before it ran last."""
+        page = example.document.path
+        before = [other for other in example.document.examples() if other.start < example.start]
+        if not before or self._last != (page, before[-1].start):
+            server.cli("FLUSHALL")
+            example.namespace.clear()
+            for other in before:
+                other.evaluate()
+        self._last = (page, example.start)
+
+
+@pytest.fixture(scope="session")
+def _bookmark() -> _Bookmark:
+    return _Bookmark()
 
 
 @pytest.fixture
 def documented_server(
-    request: pytest.FixtureRequest, servers: Servers, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    servers: Servers,
+    _bookmark: _Bookmark,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> str:
     """The server at the address that documentation names."""
-    with_search = Path(request.node.example.path).stem == "vector_store"
-    url = servers.standalone("valkey-9.1-search" if with_search else "valkey-9.1").url
+    example: Example = request.node.example
+    with_search = Path(example.path).stem == "vector_store"
+    server = servers.of_pages("valkey-9.1-search" if with_search else "valkey-9.1")
     for module in (redis, redis.asyncio):
-        connect = functools.partial(_connect, module.from_url, url)
+        connect = functools.partial(_connect, module.from_url, server.url)
         monkeypatch.setattr(module, "from_url", connect)
-    located = functools.partial(_connect, connection.parse_address, url)
+    located = functools.partial(_connect, connection.parse_address, server.url)
     monkeypatch.setattr(connection, "parse_address", located)
-    _catch_up(request.node.example)
-    return url
+    _bookmark.go_to(example, server)
+    return server.url
 
 
 @pytest.fixture(autouse=True)
