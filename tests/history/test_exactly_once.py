@@ -7,7 +7,7 @@ again, is what a client does whose reply was lost.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -18,9 +18,8 @@ from langchain_google_memorystore_redis._history import operations as ops
 from langchain_google_memorystore_redis._redis.op import Op
 from langchain_google_memorystore_redis._redis.runners import Runner
 from tests.faults import HOLD, ClusterProxy, Proxy
-from tests.plugins.clients import Target, asyncio_client
+from tests.plugins.clients import Target
 from tests.plugins.doors import Door, DoorHistory
-from tests.plugins.faults import ProxyBefore
 
 OLD = b'{"type": "human", "data": {"content": "of release 0.3.0", "type": "human"}}'
 SOME = [
@@ -49,26 +48,6 @@ def target(request: pytest.FixtureRequest) -> Target:
 
 
 @pytest.fixture
-def proxy(target: Target, proxy_before: ProxyBefore) -> Proxy | ClusterProxy:
-    return proxy_before(target)
-
-
-@pytest.fixture(params=["sync", "async"])
-async def faulty(
-    request: pytest.FixtureRequest, target: Target, proxy: Proxy | ClusterProxy, prefix: str
-) -> AsyncIterator[Door]:
-    """A door whose client tries again by itself, and whose network can hold requests back."""
-    options = proxy.client_options
-    if request.param == "async":
-        async with asyncio_client(target, proxy.port, **options) as client:
-            yield Door(client, by_async=True, prefix=prefix)
-    else:
-        client = target.connect(proxy.port, **options)
-        yield Door(client, by_async=False, prefix=prefix)
-        client.close()
-
-
-@pytest.fixture
 def others(client: Any, prefix: str) -> Callable[..., MemorystoreChatMessageHistory]:
     """Histories of another process: another client, with its own knowledge."""
 
@@ -93,9 +72,9 @@ async def begun(door: Door, **options: Any) -> DoorHistory:
 
 
 async def test_a_late_append_does_not_bring_a_cleared_message_back(
-    faulty: Door, proxy: Proxy | ClusterProxy
+    proxied_door: Door, proxy: Proxy | ClusterProxy
 ) -> None:
-    history = await begun(faulty)
+    history = await begun(proxied_door)
     proxy.inject(HOLD, on="EVALSHA")
     await history.add_messages(said("three"))
     assert await texts(history) == ["one", "two", "three"]
@@ -105,9 +84,9 @@ async def test_a_late_append_does_not_bring_a_cleared_message_back(
 
 
 async def test_a_late_append_does_not_bring_a_message_back_that_a_limit_dropped(
-    faulty: Door, proxy: Proxy | ClusterProxy
+    proxied_door: Door, proxy: Proxy | ClusterProxy
 ) -> None:
-    history = await begun(faulty, max_messages=3)
+    history = await begun(proxied_door, max_messages=3)
     proxy.inject(HOLD, on="EVALSHA")
     await history.add_messages(said("three"))
     await history.add_messages(said("four", "five", "six"))
@@ -116,9 +95,9 @@ async def test_a_late_append_does_not_bring_a_message_back_that_a_limit_dropped(
 
 
 async def test_a_late_append_after_an_expiry_stores_nothing(
-    faulty: Door, proxy: Proxy | ClusterProxy, raw: Any
+    proxied_door: Door, proxy: Proxy | ClusterProxy, raw: Any
 ) -> None:
-    history = await begun(faulty)
+    history = await begun(proxied_door)
     proxy.inject(HOLD, on="EVALSHA")
     await history.add_messages(said("three"))
     raw.pexpire(history.history.key, 0)
@@ -128,9 +107,9 @@ async def test_a_late_append_after_an_expiry_stores_nothing(
 
 
 async def test_a_late_clear_removes_nothing_that_came_after_it(
-    faulty: Door, proxy: Proxy | ClusterProxy
+    proxied_door: Door, proxy: Proxy | ClusterProxy
 ) -> None:
-    history = await begun(faulty)
+    history = await begun(proxied_door)
     proxy.inject(HOLD, on="EVALSHA")
     await history.clear()
     await history.add_messages(said("new one", "new two", "new three"))
@@ -139,9 +118,9 @@ async def test_a_late_clear_removes_nothing_that_came_after_it(
 
 
 async def test_a_late_truncate_removes_nothing_that_came_after_it(
-    faulty: Door, proxy: Proxy | ClusterProxy
+    proxied_door: Door, proxy: Proxy | ClusterProxy
 ) -> None:
-    history = await begun(faulty)
+    history = await begun(proxied_door)
     proxy.inject(HOLD, on=lambda command: command.name in ("EVALSHA", "LTRIM"))
     await history.truncate(1)
     await history.add_messages(said("new two", "new three"))
@@ -150,10 +129,10 @@ async def test_a_late_truncate_removes_nothing_that_came_after_it(
 
 
 async def test_a_late_page_of_a_copy_is_not_appended_to_another_conversation(
-    faulty: Door, proxy: Proxy | ClusterProxy, monkeypatch: pytest.MonkeyPatch
+    proxied_door: Door, proxy: Proxy | ClusterProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ops, "ELEMENTS_PER_PAGE", 2)
-    history = await begun(faulty)
+    history = await begun(proxied_door)
     await history.add_messages(said("three", "four"))
     await (await history.copy("teaches the script")).clear()
 
@@ -315,9 +294,9 @@ def test_a_tool_result_whose_call_a_limit_drops_leaves_an_empty_session_and_no_e
 
 
 async def test_a_clear_that_returned_has_removed_all_that_was_there(
-    faulty: Door, others: Others, proxy: Proxy | ClusterProxy
+    proxied_door: Door, others: Others, proxy: Proxy | ClusterProxy
 ) -> None:
-    history = await begun(faulty)
+    history = await begun(proxied_door)
     others().add_messages(said("by others"))
     await history.clear()
     assert await texts(history) == []
@@ -333,9 +312,9 @@ async def test_a_clear_that_returned_has_removed_all_that_was_there(
 
 
 async def test_a_truncate_that_returned_has_removed_all_behind_it(
-    faulty: Door, others: Others
+    proxied_door: Door, others: Others
 ) -> None:
-    history = await begun(faulty)
+    history = await begun(proxied_door)
     others().clear()
     others().add_messages(said("a", "b", "c"))
     await history.truncate(2)
@@ -347,8 +326,8 @@ async def test_a_truncate_that_returned_has_removed_all_behind_it(
     assert await texts(history) == []
 
 
-async def test_entries_of_release_030_are_removed_as_well(faulty: Door, raw: Any) -> None:
-    history = await begun(faulty)
+async def test_entries_of_release_030_are_removed_as_well(proxied_door: Door, raw: Any) -> None:
+    history = await begun(proxied_door)
     raw.rpush(history.history.key, OLD, OLD)
     await history.truncate(3)
     assert await texts(history) == ["one", "two", "of release 0.3.0"]
@@ -361,9 +340,9 @@ async def test_entries_of_release_030_are_removed_as_well(faulty: Door, raw: Any
 
 
 async def test_an_append_whose_named_entry_is_gone_is_sent_again_and_waits_for_replicas(
-    faulty: Door, others: Others, proxy: Proxy | ClusterProxy
+    proxied_door: Door, others: Others, proxy: Proxy | ClusterProxy
 ) -> None:
-    history = await begun(faulty)
+    history = await begun(proxied_door)
     others().clear()
     with proxy.counting() as count:
         await history.add_messages(said("new"))
@@ -371,7 +350,9 @@ async def test_an_append_whose_named_entry_is_gone_is_sent_again_and_waits_for_r
     assert await texts(history) == ["new"]
 
 
-async def test_a_copy_onto_another_conversation_is_refused(faulty: Door, others: Others) -> None:
-    history = await begun(faulty)
+async def test_a_copy_onto_another_conversation_is_refused(
+    proxied_door: Door, others: Others
+) -> None:
+    history = await begun(proxied_door)
     with pytest.raises(SessionExistsError):
         await history.copy("session")

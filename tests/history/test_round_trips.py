@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -12,32 +12,12 @@ from langchain_core.messages import BaseMessage, HumanMessage
 
 from langchain_google_memorystore_redis._history import operations as ops
 from tests.faults import ClusterProxy, Proxy
-from tests.plugins.clients import Target, asyncio_client
+from tests.plugins.clients import Target
 from tests.plugins.doors import Door, DoorHistory
-from tests.plugins.faults import ProxyBefore
 
 
 def numbered(count: int) -> list[BaseMessage]:
     return [HumanMessage(str(number)) for number in range(count)]
-
-
-@pytest.fixture
-def proxy(target: Target, proxy_before: ProxyBefore) -> Proxy | ClusterProxy:
-    return proxy_before(target)
-
-
-@pytest.fixture(params=["sync", "async"])
-async def counted(
-    request: pytest.FixtureRequest, target: Target, proxy: Proxy | ClusterProxy, prefix: str
-) -> AsyncIterator[Door]:
-    """A door whose round trips the proxy counts; the servers know the scripts already."""
-    if request.param == "async":
-        async with asyncio_client(target, proxy.port, **proxy.client_options) as client:
-            yield Door(client, by_async=True, prefix=prefix)
-    else:
-        client = target.connect(proxy.port, **proxy.client_options)
-        yield Door(client, by_async=False, prefix=prefix)
-        client.close()
 
 
 async def cost(proxy: Proxy | ClusterProxy, call: Callable[[], Awaitable[Any]]) -> int:
@@ -60,12 +40,12 @@ async def warm(door: Door, history: DoorHistory) -> None:
 
 
 async def test_each_operation_costs_one_round_trip(
-    counted: Door, proxy: Proxy | ClusterProxy
+    proxied_door: Door, proxy: Proxy | ClusterProxy
 ) -> None:
     plain: dict[str, Any] = {}
     for options in (plain, {"ttl": 100, "max_messages": 50, "refresh_ttl_on_read": True}):
-        history = counted.open(**options)
-        await warm(counted, history)
+        history = proxied_door.open(**options)
+        await warm(proxied_door, history)
         fifth = (await history.entries(4, 5))[0].id
         for call in (
             history.messages,
@@ -87,20 +67,20 @@ async def test_each_operation_costs_one_round_trip(
 
 
 async def test_bounds_from_both_ends_cost_one_more(
-    counted: Door, proxy: Proxy | ClusterProxy
+    proxied_door: Door, proxy: Proxy | ClusterProxy
 ) -> None:
-    history = counted.open()
-    await warm(counted, history)
+    history = proxied_door.open()
+    await warm(proxied_door, history)
     assert await cost(proxy, lambda: history.get_messages(2, -2)) == 2
     assert await cost(proxy, lambda: history.get_messages(-6, 4)) == 2
 
 
 async def test_a_read_costs_one_round_trip_a_page(
-    counted: Door, proxy: Proxy | ClusterProxy, monkeypatch: pytest.MonkeyPatch
+    proxied_door: Door, proxy: Proxy | ClusterProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ops, "ELEMENTS_PER_PAGE", 4)
-    history = counted.open()
-    await warm(counted, history)
+    history = proxied_door.open()
+    await warm(proxied_door, history)
     for length, pages in ((3, 1), (4, 1), (5, 2), (8, 2), (9, 3)):
         await history.clear()
         await history.add_messages(numbered(length))
@@ -109,11 +89,11 @@ async def test_a_read_costs_one_round_trip_a_page(
 
 
 async def test_a_copy_costs_three_round_trips_and_two_a_further_page(
-    counted: Door, proxy: Proxy | ClusterProxy, monkeypatch: pytest.MonkeyPatch
+    proxied_door: Door, proxy: Proxy | ClusterProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ops, "ELEMENTS_PER_PAGE", 4)
-    history = counted.open()
-    await warm(counted, history)
+    history = proxied_door.open()
+    await warm(proxied_door, history)
     await history.truncate(4)
     assert await cost(proxy, lambda: history.copy("one page")) == 3
     await history.add_messages(numbered(4))

@@ -10,6 +10,7 @@ import pytest
 from langchain_core.messages import BaseMessage
 
 from langchain_google_memorystore_redis import MemorystoreChatMessageHistory
+from tests.faults import ClusterProxy, Proxy
 from tests.plugins.clients import Target, asyncio_client
 from tests.plugins.servers import Servers
 
@@ -76,3 +77,18 @@ async def door(
             yield Door(made, by_async=True, prefix=prefix)
     else:
         yield Door(client, by_async=request.param == "thread", prefix=prefix)
+
+
+@pytest.fixture(params=["sync", "async"])
+async def proxied_door(
+    request: pytest.FixtureRequest, target: Target, proxy: Proxy | ClusterProxy, prefix: str
+) -> AsyncIterator[Door]:
+    """A door whose client tries again by itself, through the network that `proxy` controls."""
+    options = proxy.client_options
+    if request.param == "async":
+        async with asyncio_client(target, proxy.port, **options) as made:
+            yield Door(made, by_async=True, prefix=prefix)
+    else:
+        client = target.connect(proxy.port, **options)
+        yield Door(client, by_async=False, prefix=prefix)
+        client.close()

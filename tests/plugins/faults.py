@@ -69,3 +69,9 @@ def proxy_before(
         return proxy_to(servers.standalone(target.engine).port)
 
     return make
+
+
+@pytest.fixture
+def proxy(target: Target, proxy_before: ProxyBefore) -> Proxy | ClusterProxy:
+    """A faulty network in front of the test's target."""
+    return proxy_before(target)

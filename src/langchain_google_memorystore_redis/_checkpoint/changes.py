@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from langchain_google_memorystore_redis._checkpoint.keys import ThreadKeys
-from langchain_google_memorystore_redis._redis.op import Flow, Op, ask
+from langchain_google_memorystore_redis._redis.op import Flow, Op, as_it_is, ask, ignore_reply
 from langchain_google_memorystore_redis._redis.scripts import Script
 
 _DELETE = Script(__package__, "delete")
@@ -20,21 +20,13 @@ _DELETE = Script(__package__, "delete")
 
 def delete_thread(keys: ThreadKeys) -> Op[None]:
     """Remove a thread."""
-    return _DELETE.op(keys, ("all",), _ignore_reply)
+    return _DELETE.op(keys, ("all",), ignore_reply)
 
 
 def change_thread(script: Script, keys: ThreadKeys, args: Sequence[Any]) -> Flow[Any]:
     """Run a script that changes a thread; two more round trips where there is half a thread."""
     while True:
-        reply = yield from ask(script.op(keys, args, _as_it_is))
+        reply = yield from ask(script.op(keys, args, as_it_is))
         if reply != b"half":
             return reply
-        yield from ask(_DELETE.op(keys, ("half",), _ignore_reply))
-
-
-def _ignore_reply(_: Any) -> None:
-    return None
-
-
-def _as_it_is(reply: Any) -> Any:
-    return reply
+        yield from ask(_DELETE.op(keys, ("half",), ignore_reply))

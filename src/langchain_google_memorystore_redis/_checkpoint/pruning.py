@@ -2,7 +2,6 @@
 
 Strategy: prune.lua removes checkpoints, then a sweep removes the values to which no record refers:
 `_mark` reads what the records refer to, `_sweep` goes through all fields and removes the others.
-docs/decisions/checkpoints.md says why others may read and write the thread meanwhile.
 
 The invariant: whatever a stored record refers to is stored, with all that it names. Nothing else
 may be relied on: a `put` sends its new values even if they seem to be there, and takes the others

@@ -7,8 +7,10 @@ same keys, named after them.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,8 +20,14 @@ from langchain_google_memorystore_redis._documents.information import IndexInfo,
 from langchain_google_memorystore_redis._documents.keys import DocumentKeys
 from langchain_google_memorystore_redis._filters.expression import TAG_SEPARATOR, alias
 from langchain_google_memorystore_redis._redis.arguments import positive
-from langchain_google_memorystore_redis._redis.calls import pause
-from langchain_google_memorystore_redis._redis.op import PRIMARIES, Flow, Op, ask
+from langchain_google_memorystore_redis._redis.op import (
+    PRIMARIES,
+    Call,
+    Flow,
+    Op,
+    ask,
+    ignore_reply,
+)
 from langchain_google_memorystore_redis.errors import (
     ArgumentTypeError,
     IndexMismatchError,
@@ -31,6 +39,9 @@ logger = logging.getLogger(__package__)
 
 MAX_FIELDS = 9
 """Fields that an index can have beside the vector."""
+
+MAX_EF = 4_096
+"""Vectors that HNSW may examine, at the most."""
 
 _MAX_PAUSE = 0.5
 
@@ -117,7 +128,7 @@ def check_parameters(algorithm: str, parameters: Mapping[str, int]) -> dict[str,
     """Check parameters of FT.CREATE, and return them by their names there."""
     limits = {"initial_cap": 2**31}
     if algorithm == "HNSW":
-        limits |= {"m": 512, "ef_construction": 4_096, "ef_runtime": 4_096}
+        limits |= {"m": 512, "ef_construction": MAX_EF, "ef_runtime": MAX_EF}
     for name, value in parameters.items():
         if name not in limits:
             known = ", ".join(limits)
@@ -159,7 +170,7 @@ def create_index(
     node = yield from any_primary()
     command = spec.create_command(name, dimensions, parameters)
     try:
-        yield Op(command, _ignore_reply, node=node)
+        yield Op(command, ignore_reply, node=node)
     except Exception as error:
         # The words differ from server to server, but for these.
         if "already exists" not in str(error).lower():
@@ -188,7 +199,7 @@ def wait_until_ready(name: str, seconds: float) -> Flow[IndexInfo | None]:
             info = yield from read_info(name)
         if (info and info.ready) or waited >= seconds:
             break
-        yield pause(interval)
+        yield Call(time.sleep, asyncio.sleep, (interval,))
         waited += interval
         interval = min(2 * interval, _MAX_PAUSE)
     if info is None or not info.ready:
@@ -205,7 +216,7 @@ def wait_until_ready(name: str, seconds: float) -> Flow[IndexInfo | None]:
 def drop_index(name: str) -> Flow[None]:
     """Remove an index, and no document. One round trip."""
     node = yield from any_primary()
-    yield Op(("FT.DROPINDEX", name), _ignore_reply, node=node)
+    yield Op(("FT.DROPINDEX", name), ignore_reply, node=node)
 
 
 class Index:
@@ -253,7 +264,3 @@ class Index:
             raise IndexMissingError(name)
         self._found = info
         return info
-
-
-def _ignore_reply(_: Any) -> None:
-    return None

@@ -20,6 +20,7 @@ from langchain_google_memorystore_redis._documents.embeddings import (
     embed_texts,
 )
 from langchain_google_memorystore_redis._documents.indexes import (
+    MAX_EF,
     Index,
     drop_index,
     read_info,
@@ -48,8 +49,6 @@ from langchain_google_memorystore_redis.errors import (
 
 _EMPTY_SCANS = 100
 """Pages of 1,000 keys among which a search without an index looks for documents."""
-
-_MAX_EF_RUNTIME = 4_096
 
 
 class Query(NamedTuple):
@@ -80,6 +79,11 @@ class DocumentOps:
         """Return the nearest documents with their distances."""
         hits, _ = yield from self._nearest(query)
         return [(self._document(hit), hit.distance) for hit in hits]
+
+    def near(self, query: Query) -> Flow[list[Document]]:
+        """Return the nearest documents."""
+        hits, _ = yield from self._nearest(query)
+        return list(map(self._document, hits))
 
     def relevant(self, query: Query) -> Flow[list[tuple[Document, float]]]:
         """Return the nearest documents with their relevance."""
@@ -128,20 +132,19 @@ class DocumentOps:
             return
         if self.index.is_exact or self.index.spec.algorithm != "HNSW":
             raise InvalidArgumentError("ef_runtime", "is for indexes of the algorithm HNSW")
-        if positive("ef_runtime", ef_runtime) > _MAX_EF_RUNTIME:
-            raise InvalidArgumentError("ef_runtime", f"must be {_MAX_EF_RUNTIME:,} or less")
+        if positive("ef_runtime", ef_runtime) > MAX_EF:
+            raise InvalidArgumentError("ef_runtime", f"must be {MAX_EF:,} or less")
 
     def _require_no_documents(self) -> Flow[None]:
         """Raise `IndexMissingError` unless a store without an index is empty."""
-        name = self.keys.index
         cursor: ScanCursor | None = yield from start_scan()
         for _ in range(_EMPTY_SCANS):
             if cursor is None:
                 return
             ids, cursor = yield from scan_page(self.keys.prefix, cursor)
             if ids:
-                raise IndexMissingError(name)
-        raise IndexMissingError(name)
+                break
+        raise IndexMissingError(self.keys.index)
 
     def _document(self, hit: Hit) -> Document:
         return cast("Document", self.codec.decode(hit.id, hit.row))  # a hit has a text
@@ -150,11 +153,8 @@ class DocumentOps:
         """Return the documents that are there, in the order of their ids."""
         named = dict.fromkeys(iterable_not_str("ids", ids))
         rows = yield from read_rows([self.keys.key(each) for each in named])
-        documents = []
-        for id_, row in zip(named, rows, strict=True):
-            if isinstance(row, Exception):
-                raise row
-            documents.append(self.codec.decode(id_, row))
+        found = zip(named, _raised(rows), strict=True)
+        documents = [self.codec.decode(id_, row) for id_, row in found]
         return [document for document in documents if document is not None]
 
     # Removing

@@ -44,8 +44,7 @@ class Retrieval(SharesClient, VectorStore):
             []
         """
         no_more_arguments("similarity_search", kwargs)
-        found = self._sync.run(self._ops.similar(Query(query, k, filter, ef_runtime)))
-        return [document for document, _ in found]
+        return self._sync.run(self._ops.near(Query(query, k, filter, ef_runtime)))
 
     async def asimilarity_search(
         self,
@@ -58,8 +57,7 @@ class Retrieval(SharesClient, VectorStore):
     ) -> list[Document]:
         """Async twin of `similarity_search`."""
         no_more_arguments("similarity_search", kwargs)
-        found = await self._async.run(self._ops.similar(Query(query, k, filter, ef_runtime)))
-        return [document for document, _ in found]
+        return await self._async.run(self._ops.near(Query(query, k, filter, ef_runtime)))
 
     def similarity_search_with_score(
         self,
@@ -111,10 +109,9 @@ class Retrieval(SharesClient, VectorStore):
             []
         """
         no_more_arguments("similarity_search_by_vector", kwargs)
-        found = self._sync.run(
-            self._ops.similar(Query(embedding, k, filter, ef_runtime, is_text=False))
+        return self._sync.run(
+            self._ops.near(Query(embedding, k, filter, ef_runtime, is_text=False))
         )
-        return [document for document, _ in found]
 
     async def asimilarity_search_by_vector(
         self,
@@ -127,10 +124,9 @@ class Retrieval(SharesClient, VectorStore):
     ) -> list[Document]:
         """Async twin of `similarity_search_by_vector`."""
         no_more_arguments("similarity_search_by_vector", kwargs)
-        found = await self._async.run(
-            self._ops.similar(Query(embedding, k, filter, ef_runtime, is_text=False))
+        return await self._async.run(
+            self._ops.near(Query(embedding, k, filter, ef_runtime, is_text=False))
         )
-        return [document for document, _ in found]
 
     def max_marginal_relevance_search(
         self,

@@ -52,7 +52,8 @@ class MemorystoreVectorStore(Retrieval):
     Args:
         client: a client of redis-py or valkey-py, blocking or asyncio, standalone, cluster or
             sentinel, `decode_responses` on or off. A blocking client serves async methods from
-            a thread; an asyncio client serves async methods only.
+            a thread; an asyncio client serves the blocking methods from other threads than that of
+            its event loop.
         index_name: name of the index, and of the keys of its documents.
         embedding: model that makes the vectors.
         async_client: an asyncio client for the async methods, beside a blocking `client`.

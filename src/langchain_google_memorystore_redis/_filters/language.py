@@ -104,7 +104,7 @@ class _Parser:
         if name == "$not":
             return Not(self.condition(value, depth))
         if name in _GROUPS:
-            if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+            if not _is_list(value):
                 raise InvalidFilterError(f"{name} needs a list of filters")
             conditions = tuple(self.condition(each, depth) for each in value)
             return AllOf(conditions) if name == "$and" else AnyOf(conditions)
@@ -137,7 +137,7 @@ class _Parser:
                     f"field {field!r:.80} has no operator {name!r:.80} (known: {known})"
                 )
             if name in _LISTS:
-                if isinstance(operand, (str, bytes, Mapping)) or not isinstance(operand, Iterable):
+                if not _is_list(operand):
                     raise InvalidFilterError(f"{name} of field {field!r:.80} needs a list")
                 return Comparison(
                     field, name, tuple(self._operand(field, each) for each in operand)
@@ -159,3 +159,8 @@ class _Parser:
             f"field {field!r:.80} is compared with a str, number, bool or None, not "
             f"{type(value).__name__}"
         )
+
+
+def _is_list(value: Any) -> bool:
+    """Tell whether a value is several values: a list, or another iterable of no text or names."""
+    return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))

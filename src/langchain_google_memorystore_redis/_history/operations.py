@@ -21,7 +21,7 @@ from langchain_google_memorystore_redis._codec.decode import EntryTuple, Undecod
 from langchain_google_memorystore_redis._history.batch import Batch, IdempotencyKey
 from langchain_google_memorystore_redis._history.newest import UNKNOWN, Newest, NewestEntries
 from langchain_google_memorystore_redis._redis.arguments import index_or_none
-from langchain_google_memorystore_redis._redis.op import Flow, Op, ask
+from langchain_google_memorystore_redis._redis.op import Flow, Op, as_it_is, ask
 from langchain_google_memorystore_redis._redis.scripts import Script
 from langchain_google_memorystore_redis._redis.translation import is_from_demoted_primary
 from langchain_google_memorystore_redis.errors import (
@@ -113,10 +113,6 @@ def is_refused(reply: AppendReply) -> bool:
     return type(reply) is not int and not reply[0]  # type: ignore[index]
 
 
-def _identity(value: Any) -> Any:
-    return value
-
-
 @dataclass(frozen=True, slots=True)
 class HistoryOps:
     """Operations on one session, with its settings."""
@@ -147,7 +143,7 @@ class HistoryOps:
                 *(self.ttl_ms, self.max_messages, newest.tail, newest.place),
                 *(int(batch.may_precede), batch.ids, *batch.elements),
             ),
-            _identity,
+            as_it_is,
         )
         return self._append_and_wait(append) if self.replicas_ack else append
 
@@ -212,7 +208,7 @@ class HistoryOps:
         if not entry_id:
             raise InvalidArgumentError("entry_id", "must not be empty")
         name = json.dumps(entry_id, ensure_ascii=False).encode("utf-8", "surrogatepass")
-        replace = _REPLACE_FROM.op([self.key], (self.ttl_ms, name, *batch.elements), _identity)
+        replace = _REPLACE_FROM.op([self.key], (self.ttl_ms, name, *batch.elements), as_it_is)
         reply = yield from (self._append_and_wait(replace) if self.replicas_ack else ask(replace))
         if is_refused(reply):
             raise EntryNotFoundError(self.session_id, entry_id)
@@ -235,7 +231,7 @@ class HistoryOps:
 
     def entries(self, start: int | None, stop: int | None) -> Flow[list[EntryTuple]]:
         """Return the entries of `history[start:stop]`: messages with their ids and times."""
-        return self._read_slice(start, stop, _identity)
+        return self._read_slice(start, stop, as_it_is)
 
     def _read_slice(
         self, start: int | None, stop: int | None, select: Callable[[EntryTuple], T]
@@ -312,8 +308,8 @@ class HistoryOps:
     def _read_op(self, command: str, *arguments: int) -> Op[Any]:
         """Return a read command, which also renews the expiry if that is set."""
         if self.refresh_ttl_on_read and self.ttl_ms:
-            return _REFRESH.op([self.key], (self.ttl_ms, command, *arguments), _identity)
-        return Op((command, self.key, *arguments), _identity)
+            return _REFRESH.op([self.key], (self.ttl_ms, command, *arguments), as_it_is)
+        return Op((command, self.key, *arguments), as_it_is)
 
     def copy(self, target: HistoryOps, length: int | None) -> Flow[None]:
         """Copy the first `length` elements, unchanged, to a session that must not exist."""

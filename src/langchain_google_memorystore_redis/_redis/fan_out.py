@@ -12,6 +12,7 @@ from typing import Any
 
 from langchain_google_memorystore_redis._redis.op import Op
 from langchain_google_memorystore_redis._redis.pools import is_interrupt
+from langchain_google_memorystore_redis._redis.translation import is_error_reply
 from langchain_google_memorystore_redis.errors import MemorystoreError
 
 
@@ -64,9 +65,7 @@ async def async_fan_out(
 
 def _is_reply(error: Exception) -> bool:
     """Tell whether an error is a server's answer to a command, rather than a lost connection."""
-    return isinstance(error, MemorystoreError) or any(
-        base.__name__ == "ResponseError" for base in type(error).__mro__
-    )
+    return isinstance(error, MemorystoreError) or is_error_reply(error)
 
 
 def _places_by_node(client: Any, ops: Sequence[Op[Any]]) -> list[list[int]]:

@@ -82,6 +82,15 @@ Flow: TypeAlias = Generator[Step, Any, T]
 """Steps of an operation that takes several round trips; returns the operation's answer."""
 
 
+def as_it_is(reply: Any) -> Any:
+    """Return a reply, for operations that decode nothing."""
+    return reply
+
+
+def ignore_reply(_: Any) -> None:
+    """Return None, for operations that have no answer."""
+
+
 def ask(op: Op[T]) -> Flow[T]:
     """Yield one operation and return its answer with its type."""
     answer: T = yield op

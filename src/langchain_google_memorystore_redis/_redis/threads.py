@@ -11,10 +11,9 @@ import os
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from langchain_google_memorystore_redis._redis.calls import await_calls
 from langchain_google_memorystore_redis._redis.late import LATE, Errand
-from langchain_google_memorystore_redis._redis.loops import require_loop
-from langchain_google_memorystore_redis._redis.op import Flow, Op
+from langchain_google_memorystore_redis._redis.loops import Loop, require_loop, run_in
+from langchain_google_memorystore_redis._redis.op import Call, Flow, Op, Step
 from langchain_google_memorystore_redis._redis.pools import renew_locks
 from langchain_google_memorystore_redis._redis.runners import Runner
 
@@ -22,10 +21,15 @@ T = TypeVar("T")
 
 
 class _ErrandRunner(Runner):
-    """Runner of one call, which the caller may abandon."""
+    """Runner of one call, which the caller may abandon.
 
-    def __init__(self, client: Any) -> None:
+    Functions that the call needs are awaited in the loop of the caller: embeddings often have no
+    other way in.
+    """
+
+    def __init__(self, client: Any, loop: Loop) -> None:
         super().__init__(client)
+        self._loop = loop
         self._errand = self.errand = Errand(self._late)
 
     def _run_op(self, op: Op[T]) -> T:
@@ -35,6 +39,13 @@ class _ErrandRunner(Runner):
     def _run_pipeline(self, ops: Sequence[Op[Any]]) -> list[Any]:
         with self.errand.sending(ops[0].key):
             return super()._run_pipeline(ops)
+
+    def _take(self, step: Step) -> Any:
+        return run_in(self._loop, _await(step)) if isinstance(step, Call) else super()._take(step)
+
+
+async def _await(call: Call) -> Any:
+    return await call.async_function(*call.args)
 
 
 class ThreadRunner:
@@ -49,10 +60,7 @@ class ThreadRunner:
         A call that is cancelled sends nothing more, and the client's later commands on the same key
         wait for the one that it has sent.
         """
-        require_loop()
-        runner = _ErrandRunner(self._client)
-        if not isinstance(work, Op):
-            work = await_calls(work, asyncio.get_running_loop())
+        runner = _ErrandRunner(self._client, require_loop())
         try:
             return await asyncio.to_thread(runner.run, work)
         except BaseException:

@@ -42,10 +42,15 @@ def is_from_demoted_primary(error: Exception) -> bool:
     return "UNBLOCKED " in words or "WAIT cannot be used with replica" in words
 
 
+def is_error_reply(error: Exception) -> bool:
+    """Tell whether an error of a client is the server's reply to a command."""
+    # By name: the classes of redis-py and valkey-py are unrelated, and valkey-py is optional.
+    return any(base.__name__ == "ResponseError" for base in type(error).__mro__)
+
+
 def _server_words(error: Exception) -> str:
     """Return the words of the server; empty if the error is not the server's."""
-    # By name: the classes of redis-py and valkey-py are unrelated, and valkey-py is optional.
-    if not any(base.__name__ == "ResponseError" for base in type(error).__mro__):
+    if not is_error_reply(error):
         return ""
     # A pipeline puts the whole command before them, and with it what a user has written.
     return str(error).rpartition("of pipeline caused error: ")[2]

@@ -7,10 +7,10 @@
 -- ARGV[4]... ids of the runs, escaped, none of them empty
 -- Returns the lower bound of the names that are left, or nothing at the end.
 local limit, page_bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
-local names, removed, is_deleted, size = {}, {}, {}, 0
+local removed, is_deleted, size = {}, {}, 0
 for i = 4, #ARGV do is_deleted[ARGV[i]] = true end
 
-names = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], '(d', 'LIMIT', 0, limit)
+local names = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], '(d', 'LIMIT', 0, limit)
 local following = #names == limit and '(' .. names[limit]
 for _, name in ipairs(names) do
   if #removed >= limit or size >= page_bytes then following = '[' .. name break end
