@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from langchain_google_memorystore_redis._redis.keys import session_key
+from langchain_google_memorystore_redis._redis.keys import session_key, tagged_prefix
 from langchain_google_memorystore_redis.errors import InvalidArgumentError
 
 
@@ -38,14 +38,7 @@ def thread_prefix(key_prefix: str) -> str:
 
     Raises `InvalidArgumentError` for a prefix that would put a thread's keys in two slots.
     """
-    if isinstance(key_prefix, str) and key_prefix.partition("{")[2].startswith("}"):
-        # A cluster ignores an empty hash tag, and any after it, and hashes the whole key.
-        raise InvalidArgumentError(
-            "key_prefix",
-            "must not have {} as its first braces: a cluster would keep a thread's two keys in "
-            "two slots",
-        )
-    return session_key(key_prefix, "{").decode()
+    return tagged_prefix(key_prefix) + "{"
 
 
 def parse_thread_id(suffix: str) -> str | None:

@@ -27,6 +27,21 @@ def session_key(key_prefix: str, session_id: str) -> bytes:
         ) from error
 
 
+def tagged_prefix(key_prefix: str) -> str:
+    """Check a prefix of keys whose slot of a cluster is chosen by braces after it.
+
+    Raises `InvalidArgumentError` for one that would put keys that belong together in several slots.
+    """
+    if isinstance(key_prefix, str) and key_prefix.partition("{")[2].startswith("}"):
+        # A cluster ignores an empty hash tag, and any after it, and hashes the whole key.
+        raise InvalidArgumentError(
+            "key_prefix",
+            "must not have {} as its first braces: a cluster would keep keys that belong together "
+            "in several slots",
+        )
+    return session_key(key_prefix, "{").decode()[:-1]
+
+
 def prefix_pattern(key_prefix: str) -> bytes:
     """Return the pattern with which SCAN finds all keys that begin with `key_prefix`."""
     prefix = session_key(key_prefix, "*").removesuffix(b"*")
