@@ -17,16 +17,19 @@ pytest_plugins = [
 collect_ignore_glob: list[str] = []
 if find_spec("langgraph") is None:
     collect_ignore_glob += [
+        "docs/caches.md",
         "docs/checkpointer.md",
         "docs/how-to/observability.md",
         "docs/middleware.md",
         "docs/*.ipynb",
+        "src/*/_cache/nodes.py",
         "src/*/_checkpoint/*.py",
         "src/*/_history/middleware.py",
         "tests/soak/agents.py",
         "tests/test_architecture.py",
         "tests/test_public.py",
         "tests/benchmarks/test_savers.py",
+        "tests/cache/test_nodes.py",
         "tests/checkpoint",
         "tests/history/test_middleware.py",
     ]

@@ -16,10 +16,13 @@ from typing import Any
 from langchain_core.messages import HumanMessage
 
 from langchain_google_memorystore_redis import (
+    MemorystoreCache,
     MemorystoreChatMessageHistory,
     MemorystoreSaver,
     sessions,
 )
+from langchain_google_memorystore_redis._cache.keys import CacheKeys
+from tests.cache.caches import ANSWER, MODEL
 from tests.checkpoint.savers import Awaited, Saver, checkpoint_of, config_of, grow, keys_of
 from tests.plugins.clients import Target, asyncio_client
 from tests.plugins.doors import DoorHistory
@@ -46,6 +49,13 @@ class Wings:
         """Return a saver whose async methods are to be used."""
         made = MemorystoreSaver(self.client, ttl=TTL, key_prefix=self.prefix, **options)
         return made if self.by_async else Awaited(made)
+
+    async def answers(self, name: str, *args: Any) -> Any:
+        """Call a method of a cache of models' answers, or its twin."""
+        cache = MemorystoreCache(self.client, TTL, key_prefix=self.prefix, on_outage="raise")
+        if self.by_async:
+            return await getattr(cache, f"a{name}")(*args)
+        return getattr(cache, name)(*args)
 
     async def sessions(self, name: str, *args: Any, **options: Any) -> Any:
         """Call a function of the module `sessions`, or its twin; a listing becomes a list."""
@@ -83,7 +93,8 @@ class Operation:
     call: Step
     view: Step
     """What a user sees of it: the same for every id."""
-    is_thread: bool = False
+    keys_of: Callable[[str, str], tuple[str, ...]] = lambda prefix, id_: (prefix + id_,)
+    """Keys of the session, thread or answer, by key prefix and id."""
     evicts: int | None = None
     """Which of a thread's two keys a full server evicts before the call."""
 
@@ -91,8 +102,8 @@ class Operation:
         return self.name
 
     def keys(self, prefix: str, id_: str) -> tuple[str, ...]:
-        """Return the keys of the session or thread."""
-        return keys_of(prefix, id_) if self.is_thread else (prefix + id_,)
+        """Return the keys that the operation is about, all in one slot."""
+        return self.keys_of(prefix, id_)
 
 
 # Sessions
@@ -207,14 +218,42 @@ def _of_session(name: str, prepare: Step, call: Step) -> Operation:
 
 
 def _of_thread(name: str, prepare: Step, call: Step, view: Step = _checkpoints) -> Operation:
-    return Operation(name, prepare, call, view, is_thread=True)
+    return Operation(name, prepare, call, view, keys_of)
 
 
 def _of_half(name: str, call: Step, evicts: int) -> Operation:
-    return Operation(name, _thread, call, _checkpoints, is_thread=True, evicts=evicts)
+    return Operation(name, _thread, call, _checkpoints, keys_of, evicts)
+
+
+# Answers of models
+
+
+async def _answer(wings: Wings, id_: str) -> None:
+    await wings.answers("update", id_, MODEL, ANSWER)
+
+
+async def _new_answer(wings: Wings, id_: str) -> None:
+    await wings.answers("update", id_, MODEL, [*ANSWER, *ANSWER])
+
+
+async def _find_answer(wings: Wings, id_: str) -> None:
+    assert await wings.answers("lookup", id_, MODEL) == ANSWER
+
+
+def _of_answer(name: str, prepare: Step, call: Step) -> Operation:
+    return Operation(
+        name, prepare, call, lambda wings, id_: wings.answers("lookup", id_, MODEL), _keys_of_answer
+    )
+
+
+def _keys_of_answer(prefix: str, id_: str) -> tuple[str, ...]:
+    return tuple(key.decode() for key in CacheKeys(prefix).of_entry((id_, MODEL)))
 
 
 OPERATIONS = (
+    _of_answer("update of a new answer", _nothing, _answer),
+    _of_answer("update", _answer, _new_answer),
+    _of_answer("lookup", _answer, _find_answer),
     _of_session("add_messages to a new session", _nothing, _add),
     _of_session("add_messages", _session, _add),
     _of_session("read and describe", _session, _read),

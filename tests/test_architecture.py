@@ -26,7 +26,7 @@ LUA = sorted(ROOT.rglob("*.lua"))
 
 SHARED = {"_codec", "_filters", "_vectors"}
 """Rooms that every wing may use."""
-WINGS = {"_connect", "_history", "_sessions", "_checkpoint", "_documents"}
+WINGS = {"_cache", "_connect", "_history", "_sessions", "_checkpoint", "_documents"}
 """Folders that hold one feature each."""
 ROOT_MODULES = {"__init__", "chat_message_history", "demo", "errors", "sessions"}
 BETWEEN_WINGS = {
@@ -34,6 +34,8 @@ BETWEEN_WINGS = {
     "_checkpoint": {"_connect.owned"},
 }
 DOORS = {
+    "_cache.llm",
+    "_cache.nodes",
     "_history.history",
     "_history.middleware",
     "_checkpoint.saver",

@@ -78,7 +78,7 @@ def raw(moving: Cluster) -> Iterator[Any]:
 def stages() -> Iterator[Any]:
     """Every operation with every part of its keys that may have moved before it."""
     for operation in OPERATIONS:
-        has_both = operation.is_thread and operation.evicts is None
+        has_both = len(operation.keys("", "id")) > 1 and operation.evicts is None
         last = ("the last key", "every key") if has_both else ()
         for moved in ("no key", "the first key", *last):
             yield pytest.param(operation, moved, id=f"{operation}, {moved} moved")

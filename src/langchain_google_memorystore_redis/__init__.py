@@ -40,6 +40,8 @@ from langchain_google_memorystore_redis.errors import (
 )
 
 if TYPE_CHECKING:
+    from langchain_google_memorystore_redis._cache.llm import MemorystoreCache
+    from langchain_google_memorystore_redis._cache.nodes import MemorystoreNodeCache
     from langchain_google_memorystore_redis._checkpoint.saver import MemorystoreSaver
     from langchain_google_memorystore_redis._connect.connect import aconnect, connect
     from langchain_google_memorystore_redis._documents.information import IndexInfo
@@ -75,8 +77,10 @@ __all__ = [
     "InvalidFilterError",
     "InvalidMessageError",
     "InvalidVectorError",
+    "MemorystoreCache",
     "MemorystoreChatMessageHistory",
     "MemorystoreError",
+    "MemorystoreNodeCache",
     "MemorystoreSaver",
     "MemorystoreVectorStore",
     "MessageIndexError",
@@ -96,6 +100,8 @@ __all__ = [
 _LAZY = {
     "ChatHistoryMiddleware": ("_history.middleware", "langchain"),
     "Entry": ("_history.entry", None),
+    "MemorystoreCache": ("_cache.llm", None),
+    "MemorystoreNodeCache": ("_cache.nodes", "langgraph"),
     # Importing LangChain's chat histories takes longer than all the rest of this package.
     "MemorystoreChatMessageHistory": ("_history.history", None),
     "MemorystoreSaver": ("_checkpoint.saver", "langgraph"),

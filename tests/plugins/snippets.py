@@ -14,7 +14,7 @@ import redis.asyncio
 from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-from langchain_google_memorystore_redis import MemorystoreChatMessageHistory
+from langchain_google_memorystore_redis import MemorystoreCache, MemorystoreChatMessageHistory
 from langchain_google_memorystore_redis._connect import connect as connection
 from tests.plugins.servers import Servers
 from tests.servers.processes import Endpoint
@@ -77,7 +77,7 @@ def documented_server(
 def _names_of_docstrings(
     request: pytest.FixtureRequest, doctest_namespace: dict[str, Any]
 ) -> Iterator[None]:
-    """`client`, `history` with one message, `saver` and `store`, for examples of docstrings."""
+    """`client`, `history` with one message, `saver`, `store` and caches, for docstrings."""
     if not isinstance(request.node, pytest.DoctestItem):
         yield
         return
@@ -98,11 +98,22 @@ def _names_of_docstrings(
             name = request.node.name.rpartition(".")[2]
             store = MemorystoreVectorStore(client, name, embedding, fields={"lang": "tag"})
             doctest_namespace.update(store=store)
+        if "._cache" in request.node.name:
+            doctest_namespace.update(_caches(client, f"docs:{request.node.name}:"))
         history = MemorystoreChatMessageHistory(client, f"docs:{request.node.name}")
         history.add_user_message("hi")
         doctest_namespace.update(client=client, history=history, url=url)
         yield
         history.clear()
+
+
+def _caches(client: redis.Redis, prefix: str) -> dict[str, Any]:
+    caches: dict[str, Any] = {"cache": MemorystoreCache(client, key_prefix=prefix)}
+    if find_spec("langgraph") is not None:
+        from langchain_google_memorystore_redis import MemorystoreNodeCache
+
+        caches["nodes"] = MemorystoreNodeCache(client, key_prefix=prefix)
+    return caches
 
 
 def _blocks(document: Document) -> Iterator[Region]:

@@ -1,0 +1,1 @@
+"""Caches: answers of models, and results of a graph's nodes."""
