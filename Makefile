@@ -100,7 +100,7 @@ cli-reference: .venv/.dev  ## write docs/cli_reference.md from what the commands
 .PHONY: lock
 lock: .venv/.dev  ## pin the newest and the lowest versions that pyproject.toml admits
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras \
-		--group dev --group agents --output-file requirements/dev.txt pyproject.toml
+		--group dev --group agents --group queues --output-file requirements/dev.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra embedded \
 		--extra gcp --extra cli --extra zstd --extra vector --group dev --resolution lowest-direct --output-file requirements/lowest.txt \
 		pyproject.toml
