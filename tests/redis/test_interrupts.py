@@ -10,7 +10,7 @@ from langchain_core.messages import HumanMessage
 from langchain_google_memorystore_redis import MemorystoreChatMessageHistory
 from tests.plugins.clients import Target, asyncio_client
 from tests.plugins.servers import Servers
-from tests.redis.interrupts import Interrupt, interrupted
+from tests.redis.interrupts import Interrupt, interrupted, of_client
 
 TARGETS = [
     Target("valkey-9.1"),
@@ -18,10 +18,6 @@ TARGETS = [
     Target("redis-5.0", protocol=2),
     Target("redis-7.0", cluster=True),
 ]
-
-
-def of_client(filename: str) -> bool:
-    return "/redis/" in filename or "/valkey/" in filename
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
