@@ -128,6 +128,37 @@ async def test_a_late_truncate_removes_nothing_that_came_after_it(
     assert await texts(history) == ["one", "new two", "new three"]
 
 
+async def test_a_late_replacement_changes_nothing_that_came_after_it(
+    proxied_door: Door, proxy: Proxy | ClusterProxy
+) -> None:
+    history = await begun(proxied_door)
+    taught = (await history.entries())[1]
+    await history.replace_from(taught.id, said("teaches the script"))
+    replaced = (await history.entries())[1]
+    proxy.inject(HOLD, on="EVALSHA")
+    await history.replace_from(replaced.id, said("edited", "answer"))
+    await history.add_messages(said("three"))
+    assert await texts(history) == ["one", "edited", "answer", "three"]
+    edited = (await history.entries())[1]
+    await history.replace_from(edited.id, said("edited again"))
+    assert proxy.release() == 1
+    assert await texts(history) == ["one", "edited again"]
+
+
+async def test_a_late_replacement_does_not_bring_a_cleared_session_back(
+    proxied_door: Door, proxy: Proxy | ClusterProxy
+) -> None:
+    history = await begun(proxied_door)
+    first, second = await history.entries()
+    await history.replace_from(second.id, said("teaches the script"))
+    proxy.inject(HOLD, on="EVALSHA")
+    await history.replace_from(first.id, said("edited"))
+    await history.clear()
+    await history.add_messages(said("new"))
+    assert proxy.release() == 1
+    assert await texts(history) == ["new"]
+
+
 async def test_a_late_page_of_a_copy_is_not_appended_to_another_conversation(
     proxied_door: Door, proxy: Proxy | ClusterProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
