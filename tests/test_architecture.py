@@ -28,7 +28,9 @@ SHARED = {"_codec", "_filters", "_vectors"}
 """Rooms that every wing may use."""
 WINGS = {"_cache", "_connect", "_history", "_sessions", "_checkpoint", "_documents"}
 """Folders that hold one feature each."""
-ROOT_MODULES = {"__init__", "chat_message_history", "demo", "errors", "sessions"}
+LEGACY_PATHS = {"chat_message_history", "vectorstore", "version"}
+"""Module paths of release 0.3.0."""
+ROOT_MODULES = {"__init__", "demo", "errors", "sessions"} | LEGACY_PATHS
 BETWEEN_WINGS = {
     "_sessions": {"_history"},
     "_checkpoint": {"_connect.owned"},
@@ -42,6 +44,7 @@ DOORS = {
     "_connect.connect",
     "_documents.vectorstore",
     "_documents.retrieval",
+    "_documents.legacy",
 }
 """Modules of the public classes and functions."""
 LANGCHAIN_ADAPTERS = {*DOORS, "_checkpoint.configs"}

@@ -44,7 +44,14 @@ if TYPE_CHECKING:
     from langchain_google_memorystore_redis._cache.nodes import MemorystoreNodeCache
     from langchain_google_memorystore_redis._checkpoint.saver import MemorystoreSaver
     from langchain_google_memorystore_redis._connect.connect import aconnect, connect
+    from langchain_google_memorystore_redis._documents.index_configs import (
+        DistanceStrategy,
+        FLATConfig,
+        HNSWConfig,
+        VectorIndexConfig,
+    )
     from langchain_google_memorystore_redis._documents.information import IndexInfo
+    from langchain_google_memorystore_redis._documents.legacy import RedisVectorStore
     from langchain_google_memorystore_redis._documents.vectorstore import MemorystoreVectorStore
     from langchain_google_memorystore_redis._history.entry import Entry
     from langchain_google_memorystore_redis._history.history import (
@@ -52,6 +59,7 @@ if TYPE_CHECKING:
     )
     from langchain_google_memorystore_redis._history.middleware import ChatHistoryMiddleware
     from langchain_google_memorystore_redis._history.read_cache import ReadCache
+    from langchain_google_memorystore_redis.version import __version__
 
 __all__ = [
     "ArgumentTypeError",
@@ -62,11 +70,14 @@ __all__ = [
     "CorruptCheckpointError",
     "CorruptEntryError",
     "CredentialsError",
+    "DistanceStrategy",
     "DocumentsNotStoredError",
     "EmbeddedServerError",
     "Entry",
     "EntryNotFoundError",
     "EventLoopError",
+    "FLATConfig",
+    "HNSWConfig",
     "HistoryChangedError",
     "IndexInfo",
     "IndexMismatchError",
@@ -88,10 +99,13 @@ __all__ = [
     "NotPicklableError",
     "NotReplicatedError",
     "ReadCache",
+    "RedisVectorStore",
     "SearchLimitError",
     "SearchUnavailableError",
     "SessionExistsError",
+    "VectorIndexConfig",
     "WrongTypeError",
+    "__version__",
     "aconnect",
     "connect",
 ]
@@ -99,7 +113,10 @@ __all__ = [
 # Names imported at their first use: the module, and the extra that it needs.
 _LAZY = {
     "ChatHistoryMiddleware": ("_history.middleware", "langchain"),
+    "DistanceStrategy": ("_documents.index_configs", None),
     "Entry": ("_history.entry", None),
+    "FLATConfig": ("_documents.index_configs", None),
+    "HNSWConfig": ("_documents.index_configs", None),
     "MemorystoreCache": ("_cache.llm", None),
     "MemorystoreNodeCache": ("_cache.nodes", "langgraph"),
     # Importing LangChain's chat histories takes longer than all the rest of this package.
@@ -108,6 +125,9 @@ _LAZY = {
     "IndexInfo": ("_documents.information", None),
     "MemorystoreVectorStore": ("_documents.vectorstore", "vector"),
     "ReadCache": ("_history.read_cache", None),
+    "RedisVectorStore": ("_documents.legacy", "vector"),
+    "VectorIndexConfig": ("_documents.index_configs", None),
+    "__version__": ("version", None),
     "aconnect": ("_connect.connect", None),
     "connect": ("_connect.connect", None),
 }

@@ -158,8 +158,8 @@ class IndexMissingError(MemorystoreError, LookupError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"there is no index {name!r} over the documents: call create_index(), which also "
-            "indexes those that are there"
+            f"there is no index {name!r} over the documents: call create_index() (init_index() of "
+            "RedisVectorStore), which also indexes those that are there"
         )
         self.name = name
 

@@ -9,7 +9,12 @@ from typing import Any
 
 from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 
-from langchain_google_memorystore_redis import MemorystoreVectorStore
+from langchain_google_memorystore_redis import (
+    HNSWConfig,
+    MemorystoreVectorStore,
+    RedisVectorStore,
+    VectorIndexConfig,
+)
 from tests.plugins.clients import Target, asyncio_client
 from tests.plugins.servers import Servers
 
@@ -56,7 +61,7 @@ class Vectors(Embeddings):
 class DoorStore:
     """Vector store whose every method is awaited under its plain name."""
 
-    store: MemorystoreVectorStore
+    store: Any
     by_async: bool
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
@@ -78,6 +83,7 @@ class StoreDoor:
     by_async: bool
     prefix: str
     opened: list[DoorStore] = field(default_factory=list)
+    legacy_names: list[str] = field(default_factory=list)
 
     def open(
         self, index_name: str = "docs", embedding: Embeddings | None = None, **options: Any
@@ -89,8 +95,22 @@ class StoreDoor:
         self.opened.append(DoorStore(store, self.by_async))
         return self.opened[-1]
 
+    async def legacy(
+        self, config: VectorIndexConfig | None = None, embedding: Embeddings | None = None
+    ) -> DoorStore:
+        """A store of release 0.3.0's class with its index."""
+        config = config or HNSWConfig(f"{self.prefix}docs", vector_size=SIZE)
+        embedding = embedding or DeterministicFakeEmbedding(size=config.vector_size)
+        made = RedisVectorStore(self.client, config.name, embedding, vector_field=config.field_name)
+        store = DoorStore(made, self.by_async)
+        self.legacy_names.append(config.name)
+        await store.init_index(self.client, config)
+        return store
+
     async def close(self) -> None:
         """Drop the indexes: each costs every later write under any prefix a little."""
+        for name in self.legacy_names:
+            await DoorStore(RedisVectorStore, self.by_async).drop_index(self.client, name)
         for each in self.opened:
             with contextlib.suppress(Exception):
                 await each.drop_index()

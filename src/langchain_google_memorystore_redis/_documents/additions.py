@@ -20,7 +20,6 @@ from langchain_google_memorystore_redis._documents.keys import DocumentKeys
 from langchain_google_memorystore_redis._documents.rows import batched
 from langchain_google_memorystore_redis._redis.arguments import iterable_not_str
 from langchain_google_memorystore_redis._redis.op import FanOut, Flow, Op
-from langchain_google_memorystore_redis._vectors.packing import pack_vectors
 from langchain_google_memorystore_redis.errors import (
     DocumentsNotStoredError,
     InvalidArgumentError,
@@ -66,8 +65,9 @@ class Additions:
         for index, (text, fields, given) in enumerate(zip(checked, metadata, named, strict=True)):
             id_ = str(uuid.uuid4()) if given is None else given
             key = self.keys.key(id_)
+            id_ = self.keys.id(key)
             if id_ in drafts:
-                raise InvalidArgumentError("ids", f"{id_!r:.80} is given twice")
+                raise InvalidArgumentError("ids", f"{given!r:.80} is given twice")
             row = self.codec.encode(index, text, {} if fields is None else fields)
             drafts[id_] = Draft(id_, key, text, row, given is None)
         return list(drafts.values())
@@ -105,12 +105,8 @@ class Additions:
     ) -> Flow[None]:
         replaced = yield from self._replaced(start, batch)
         vectors = yield from embed_texts(self.embedding, [draft.text for draft in batch], start)
-        dimensions = yield from self.index.dimensions()
-        packed = pack_vectors(
-            vectors, distance=self.index.spec.distance, dimensions=dimensions, start=start
-        )
-        if dimensions is None:
-            yield from self.index.create(len(packed[0]) // 4)
+        packed = yield from self.index.pack(vectors, start)
+        yield from self.index.ensure(len(packed[0]) // 4)
         for group in self._groups(batch, packed):
             sent += [draft.id for draft in group]
             commands = [self._commands(draft, replaced.get(draft.id), ttl_ms) for draft in group]

@@ -33,6 +33,7 @@ class RowCodec:
     vector_field: str = "vector"
     distance_field: str = "__distance"
     """Name under which FT.SEARCH returns the distance, beside the fields of a document."""
+    takes_empty_text: bool = False
 
     @property
     def reserved(self) -> tuple[str, ...]:
@@ -44,7 +45,7 @@ class RowCodec:
 
         Raises `InvalidDocumentError`, which names the document by its position.
         """
-        if not isinstance(text, str) or not text:
+        if not isinstance(text, str) or not (text or self.takes_empty_text):
             problem = "is empty" if text == "" else f"must be a str, not {type(text).__name__}"
             raise InvalidDocumentError(index, self.content_field, problem)
         if not isinstance(metadata, Mapping):

@@ -11,12 +11,12 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from langchain_google_memorystore_redis._documents.information import IndexInfo, info_op
+from langchain_google_memorystore_redis._documents.information import IndexInfo, info_op, list_op
 from langchain_google_memorystore_redis._documents.keys import DocumentKeys
 from langchain_google_memorystore_redis._filters.expression import TAG_SEPARATOR, alias
 from langchain_google_memorystore_redis._redis.arguments import positive
@@ -28,11 +28,13 @@ from langchain_google_memorystore_redis._redis.op import (
     ask,
     ignore_reply,
 )
+from langchain_google_memorystore_redis._vectors.packing import pack_vectors
 from langchain_google_memorystore_redis.errors import (
     ArgumentTypeError,
     IndexMismatchError,
     IndexMissingError,
     InvalidArgumentError,
+    InvalidVectorError,
 )
 
 logger = logging.getLogger(__package__)
@@ -48,13 +50,15 @@ _MAX_PAUSE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class IndexSpec:
-    """Requirements of an index, all but the size of its vectors."""
+    """Requirements of an index."""
 
     keys: DocumentKeys
     fields: Mapping[str, str] = field(default_factory=dict)
     algorithm: str = "HNSW"
     distance: str = "COSINE"
     vector_field: str = "vector"
+    dimensions: int | None = None
+    """Numbers of a vector; None for those of the embedding."""
 
     @property
     def second_name(self) -> str:
@@ -92,11 +96,13 @@ class IndexSpec:
             "prefixes": (info.prefixes, (self.keys.prefix,)),
             "algorithm": (info.algorithm, self.algorithm),
             "distance": (info.distance, self.distance),
+            "vector field": (info.vector_field, self.vector_field),
+            "size of vectors": (info.dimensions, self.dimensions),
         }
         return [
             f"its {name} is {found!r}, not {asked!r}"
             for name, (found, asked) in compared.items()
-            if found and found != asked  # a server may not tell
+            if found and asked and found != asked  # a server may not tell
         ]
 
     def has_fields(self, info: IndexInfo) -> bool:
@@ -177,6 +183,33 @@ def create_index(
             raise
 
 
+def require_apart(spec: IndexSpec) -> Flow[None]:
+    """Raise `InvalidArgumentError` if an index of a similar name covers other keys with these.
+
+    One round trip, and one for each such name. An index of the same keys is no problem.
+    """
+    prefix = spec.keys.prefix
+    node = yield from any_primary()
+    for name in (yield from ask(list_op(node))):
+        if not _begin_alike(name, prefix):
+            continue
+        with suppress(IndexMissingError):  # dropped meanwhile
+            info = yield from ask(info_op(name, node))
+            for other in info.prefixes or (name,):
+                if other != prefix and _begin_alike(other, prefix):
+                    raise InvalidArgumentError(
+                        "index_name",
+                        f"cannot be {spec.keys.index!r}: there is an index {name!r}, over keys "
+                        f"that begin with {other!r}. Without a separator between name and id, each "
+                        "search of the shorter name would find documents of the longer one too. "
+                        "Choose another name, or MemorystoreVectorStore, which has a separator.",
+                    )
+
+
+def _begin_alike(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
 def read_info(name: str) -> Flow[IndexInfo]:
     """Return the state of an index on all primaries together; one round trip each."""
     nodes: tuple[str | None, ...] = yield PRIMARIES
@@ -248,19 +281,59 @@ class Index:
         found = yield from self.find()
         return found.dimensions if found else None
 
+    def pack(self, vectors: Sequence[Any], start: int = 0) -> Flow[list[bytes]]:
+        """Check vectors and return their bytes.
+
+        Where they do not fit, another client may have made the index anew: it is looked for again.
+        """
+        may_be_old = self._found is not None and not self.is_exact
+        dimensions = yield from self.dimensions()
+        try:
+            return pack_vectors(vectors, self.spec.distance, dimensions, start)
+        except InvalidVectorError:
+            if not may_be_old:
+                raise
+        self.forget()
+        dimensions = yield from self.dimensions()
+        return pack_vectors(vectors, self.spec.distance, dimensions, start)
+
+    def ensure(self, dimensions: int) -> Flow[None]:
+        """Create the index if it was not there when it was last looked for."""
+        if self._found is None:
+            yield from self.create(dimensions)
+
     def create(
         self, dimensions: int, parameters: Mapping[str, int] | None = None, wait: float = 30
-    ) -> Flow[IndexInfo]:
+    ) -> Flow[None]:
         """Create the index unless it is there, and wait until existing rows are in it."""
         if self.is_exact:
             self._found = IndexInfo(self.spec.keys.index, 0, 1.0, ready=True, dimensions=dimensions)
-            return self._found
+            return
         found = yield from find_index(self.spec)
         if not isinstance(found, IndexInfo):
+            if self.spec.keys.index == self.spec.keys.prefix:
+                yield from require_apart(self.spec)
             yield from create_index(self.spec, found, dimensions, parameters or {})
         name = found.name if isinstance(found, IndexInfo) else found
         info = yield from wait_until_ready(name, wait)
         if info is None:
             raise IndexMissingError(name)
         self._found = info
-        return info
+
+
+class GivenIndex(Index):
+    """Index that is taken as it is, and that only its user creates."""
+
+    def find(self) -> Flow[IndexInfo | None]:
+        """Return the index; None if there is none. No round trip once it has been found."""
+        if self._found is None:
+            node = yield from any_primary()
+            with suppress(IndexMissingError):
+                found = yield from ask(info_op(self.spec.keys.index, node))
+                self.spec = replace(self.spec, distance=found.distance or self.spec.distance)
+                self._found = found
+        return self._found
+
+    def ensure(self, dimensions: int) -> Flow[None]:
+        """Create nothing: documents may come before their index."""
+        yield from ()

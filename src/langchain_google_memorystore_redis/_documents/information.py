@@ -33,6 +33,7 @@ class IndexInfo:
     fields: Mapping[str, str] = field(default_factory=dict)
     """The type of each field, "tag" or "numeric", under the name that filters use."""
     prefixes: tuple[str, ...] = ()
+    vector_field: str | None = None
     knows_escapes: bool = False
     """True for RediSearch, which reads a backslash in a query as an escape in every version."""
 
@@ -52,6 +53,11 @@ class IndexInfo:
 def info_op(name: str, node: str | None) -> Op[IndexInfo]:
     """Return the state of an index on one node; raises `IndexMissingError` if it has none."""
     return Op(("FT.INFO", name), lambda reply: parse_info(name, reply), node=node)
+
+
+def list_op(node: str | None) -> Op[list[str]]:
+    """Return the names of all indexes."""
+    return Op(("FT._LIST",), lambda reply: sorted(map(_text, reply)), node=node)
 
 
 def parse_info(name: str, reply: Any) -> IndexInfo:
@@ -83,6 +89,7 @@ def parse_info(name: str, reply: Any) -> IndexInfo:
         algorithm=_text(algorithm or b"").upper() or None,
         fields=fields,
         prefixes=tuple(map(_text, definition.get("prefixes", ()))),
+        vector_field=_text(vector.get("identifier", b"")) or None,
         knows_escapes="gc_stats" in info,
     )
 

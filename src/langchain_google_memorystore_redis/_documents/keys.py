@@ -33,9 +33,26 @@ class DocumentKeys:
                 "ids", f"{id!r:.80} holds a lone surrogate, which UTF-8 cannot carry"
             ) from error
 
+    def named(self, id: str) -> tuple[bytes, ...]:  # noqa: A002
+        """Return the keys that an id may mean, the likeliest first."""
+        return (self.key(id),)
+
     def id(self, key: bytes) -> str:
         """Return the id of the document at a key."""
         return key.decode("utf-8", "backslashreplace").removeprefix(self.prefix)
+
+
+class LegacyKeys(DocumentKeys):
+    """Keys of a store of release 0.3.0, which are the ids of its documents at the same time."""
+
+    def named(self, id: str) -> tuple[bytes, ...]:  # noqa: A002
+        """Return the key itself, and the key of a raw id."""
+        key = self.key(id)
+        return (id.encode(), key) if id.startswith(self.prefix) else (key,)
+
+    def id(self, key: bytes) -> str:
+        """Return the key."""
+        return key.decode("utf-8", "backslashreplace")
 
 
 def document_keys(key_prefix: str, index_name: str, separator: str) -> DocumentKeys:

@@ -6,14 +6,15 @@ text, and leaves the rest to searches, additions and rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from langchain_core.documents import Document
 
 from langchain_google_memorystore_redis._documents.additions import Additions
-from langchain_google_memorystore_redis._documents.codec import RowCodec, decode_value
+from langchain_google_memorystore_redis._documents.codec import RowCodec
 from langchain_google_memorystore_redis._documents.embeddings import (
     Embedding,
     embed_query,
@@ -26,18 +27,11 @@ from langchain_google_memorystore_redis._documents.indexes import (
     read_info,
 )
 from langchain_google_memorystore_redis._documents.information import IndexInfo
-from langchain_google_memorystore_redis._documents.keys import DocumentKeys
-from langchain_google_memorystore_redis._documents.rows import (
-    PAGE_SIZE,
-    batched,
-    listed,
-    read_rows,
-)
 from langchain_google_memorystore_redis._documents.searches import Hit, Request, Searches
-from langchain_google_memorystore_redis._filters.language import Condition, parse_filter
-from langchain_google_memorystore_redis._filters.predicate import holds
-from langchain_google_memorystore_redis._redis.arguments import iterable_not_str, positive
-from langchain_google_memorystore_redis._redis.op import FanOut, Flow, Op
+from langchain_google_memorystore_redis._documents.stored import StoredDocuments
+from langchain_google_memorystore_redis._filters.language import parse_filter
+from langchain_google_memorystore_redis._redis.arguments import positive
+from langchain_google_memorystore_redis._redis.op import Flow
 from langchain_google_memorystore_redis._redis.scan import ScanCursor, scan_page, start_scan
 from langchain_google_memorystore_redis._vectors.distances import relevance
 from langchain_google_memorystore_redis._vectors.diversity import choose_diverse
@@ -60,14 +54,15 @@ class Query(NamedTuple):
     filter: Mapping[str, Any] | None = None
     ef_runtime: int | None = None
     is_text: bool = True
+    max_distance: float | None = None
+    """Distance beyond which documents are no hits."""
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentOps:
     """Operations on the documents of one store."""
 
-    keys: DocumentKeys
-    codec: RowCodec
+    stored: StoredDocuments
     index: Index
     embedding: Embedding
     additions: Additions
@@ -99,21 +94,25 @@ class DocumentOps:
         hits, vector = yield from self._nearest(query._replace(k=max(k, fetch_k)))
         if not hits:
             return []
-        name = self.codec.vector_field.encode()
+        name = self.stored.codec.vector_field.encode()
         matrix = unpack_vectors([hit.row[name] for hit in hits])
         (numbers,) = unpack_vectors([vector])
         return [self._document(hits[i]) for i in choose_diverse(numbers, matrix, k, lambda_mult)]
 
     def _nearest(self, query: Query) -> Flow[tuple[list[Hit], bytes]]:
         """Return the nearest documents, and the vector of the query."""
+        hits, packed = yield from self._all_nearest(query)
+        most = math.inf if query.max_distance is None else query.max_distance
+        return [hit for hit in hits if hit.distance <= most], packed
+
+    def _all_nearest(self, query: Query) -> Flow[tuple[list[Hit], bytes]]:
         k = positive("k", query.k)
-        condition = parse_filter(query.filter, self.codec.fields)
+        condition = parse_filter(query.filter, self.stored.codec.fields)
         self._check_ef_runtime(query.ef_runtime)
-        dimensions = yield from self.index.dimensions()
         vector = query.subject
         if query.is_text:
             vector = yield from embed_query(self.embedding, vector)
-        (packed,) = pack_vectors([vector], distance=self.index.spec.distance, dimensions=dimensions)
+        (packed,) = yield from self.index.pack([vector])
         request = Request(packed, k, condition, query.ef_runtime)
         if self.index.is_exact:
             return (yield from self.searches.exact_nearest(request)), packed
@@ -141,56 +140,13 @@ class DocumentOps:
         for _ in range(_EMPTY_SCANS):
             if cursor is None:
                 return
-            ids, cursor = yield from scan_page(self.keys.prefix, cursor)
+            ids, cursor = yield from scan_page(self.stored.keys.prefix, cursor)
             if ids:
                 break
-        raise IndexMissingError(self.keys.index)
+        raise IndexMissingError(self.index.spec.keys.index)
 
     def _document(self, hit: Hit) -> Document:
-        return cast("Document", self.codec.decode(hit.id, hit.row))  # a hit has a text
-
-    def get(self, ids: Iterable[str]) -> Flow[list[Document]]:
-        """Return the documents that are there, in the order of their ids."""
-        named = dict.fromkeys(iterable_not_str("ids", ids))
-        rows = yield from read_rows([self.keys.key(each) for each in named])
-        found = zip(named, _raised(rows), strict=True)
-        documents = [self.codec.decode(id_, row) for id_, row in found]
-        return [document for document in documents if document is not None]
-
-    # Removing
-
-    def delete(self, ids: Iterable[str]) -> Flow[bool]:
-        """Remove documents; hashes without text are none and stay."""
-        content = self.codec.content_field
-        keys = [self.keys.key(each) for each in dict.fromkeys(iterable_not_str("ids", ids))]
-        for page in batched(keys, PAGE_SIZE):
-            answers = yield FanOut([Op(("HEXISTS", key, content), bool) for key in page])
-            yield from _unlink(
-                key for key, there in zip(page, _raised(answers), strict=True) if there
-            )
-        return True
-
-    def delete_matching(self, filter: Mapping[str, Any]) -> Flow[bool]:  # noqa: A002
-        """Remove the documents for which a filter holds, found by SCAN."""
-        condition = parse_filter(filter, self.codec.fields)
-        names = [self.codec.content_field, *self.codec.fields]
-        cursor: ScanCursor | None = yield from start_scan()
-        while cursor is not None:
-            ids, cursor = yield from scan_page(self.keys.prefix, cursor)
-            for keys in batched([self.keys.key(each) for each in ids], PAGE_SIZE):
-                answers = yield FanOut([Op(("HMGET", key, *names), list) for key in keys])
-                found = zip(keys, listed(answers), strict=True)
-                yield from _unlink(
-                    key for key, values in found if values and self._matches(values, condition)
-                )
-        return True
-
-    def _matches(self, values: Sequence[bytes | None], condition: Condition) -> bool:
-        text, *declared = values
-        pairs = zip(self.codec.fields, declared, strict=True)
-        return text is not None and holds(
-            condition, {name: decode_value(raw) for name, raw in pairs if raw is not None}
-        )
+        return cast("Document", self.stored.codec.decode(hit.id, hit.row))  # a hit has a text
 
     # The index
 
@@ -211,7 +167,7 @@ class DocumentOps:
             raise InvalidArgumentError("exact", "is True: there is no index")
         found = yield from self.index.find()
         if found is None:
-            raise IndexMissingError(self.keys.index)
+            raise IndexMissingError(self.index.spec.keys.index)
         return (yield from read_info(found.name))
 
     def drop_index(self) -> Flow[None]:
@@ -222,15 +178,21 @@ class DocumentOps:
             yield from drop_index(found.name)
 
 
-def _unlink(keys: Iterable[bytes]) -> Flow[None]:
-    ops = [Op(("UNLINK", key), bool) for key in keys]
-    if ops:
-        _raised((yield FanOut(ops)))
-
-
-def _raised(answers: Sequence[Any]) -> Sequence[Any]:
-    """Return answers; raise the first error among them."""
-    for answer in answers:
-        if isinstance(answer, Exception):
-            raise answer
-    return answers
+def document_ops(
+    codec: RowCodec,
+    index: Index,
+    embedding: Embedding,
+    *,
+    batch_bytes: int,
+    max_scored: int,
+    expires: bool = False,
+) -> DocumentOps:
+    """Return the operations of a store."""
+    keys, distance = index.spec.keys, index.spec.distance
+    return DocumentOps(
+        StoredDocuments(keys, codec),
+        index,
+        embedding,
+        Additions(keys, codec, index, embedding, batch_bytes),
+        Searches(keys, codec, distance, max_scored, expires),
+    )

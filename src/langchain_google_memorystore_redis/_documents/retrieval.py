@@ -25,6 +25,11 @@ class Retrieval(SharesClient, VectorStore):
     _async: AwaitableRunner
     _ops: DocumentOps
 
+    def _asked(self, method: str, query: Query, more: Mapping[str, Any]) -> Query:
+        """Return a query with the further arguments of its method, of which there are none."""
+        no_more_arguments(method, more)
+        return query
+
     def similarity_search(
         self,
         query: str,
@@ -43,8 +48,8 @@ class Retrieval(SharesClient, VectorStore):
             >>> store.similarity_search("Hello!", k=2, filter={"lang": {"$in": ["en", "fr"]}})
             []
         """
-        no_more_arguments("similarity_search", kwargs)
-        return self._sync.run(self._ops.near(Query(query, k, filter, ef_runtime)))
+        asked = self._asked("similarity_search", Query(query, k, filter, ef_runtime), kwargs)
+        return self._sync.run(self._ops.near(asked))
 
     async def asimilarity_search(
         self,
@@ -56,8 +61,8 @@ class Retrieval(SharesClient, VectorStore):
         **kwargs: Any,
     ) -> list[Document]:
         """Async twin of `similarity_search`."""
-        no_more_arguments("similarity_search", kwargs)
-        return await self._async.run(self._ops.near(Query(query, k, filter, ef_runtime)))
+        asked = self._asked("similarity_search", Query(query, k, filter, ef_runtime), kwargs)
+        return await self._async.run(self._ops.near(asked))
 
     def similarity_search_with_score(
         self,
@@ -77,8 +82,10 @@ class Retrieval(SharesClient, VectorStore):
             >>> store.similarity_search_with_score("Hello!", k=2)
             []
         """
-        no_more_arguments("similarity_search_with_score", kwargs)
-        return self._sync.run(self._ops.similar(Query(query, k, filter, ef_runtime)))
+        asked = self._asked(
+            "similarity_search_with_score", Query(query, k, filter, ef_runtime), kwargs
+        )
+        return self._sync.run(self._ops.similar(asked))
 
     async def asimilarity_search_with_score(
         self,
@@ -90,8 +97,10 @@ class Retrieval(SharesClient, VectorStore):
         **kwargs: Any,
     ) -> list[tuple[Document, float]]:
         """Async twin of `similarity_search_with_score`."""
-        no_more_arguments("similarity_search_with_score", kwargs)
-        return await self._async.run(self._ops.similar(Query(query, k, filter, ef_runtime)))
+        asked = self._asked(
+            "similarity_search_with_score", Query(query, k, filter, ef_runtime), kwargs
+        )
+        return await self._async.run(self._ops.similar(asked))
 
     def similarity_search_by_vector(
         self,
@@ -108,10 +117,12 @@ class Retrieval(SharesClient, VectorStore):
             >>> store.similarity_search_by_vector([0.5] * 8)
             []
         """
-        no_more_arguments("similarity_search_by_vector", kwargs)
-        return self._sync.run(
-            self._ops.near(Query(embedding, k, filter, ef_runtime, is_text=False))
+        asked = self._asked(
+            "similarity_search_by_vector",
+            Query(embedding, k, filter, ef_runtime, is_text=False),
+            kwargs,
         )
+        return self._sync.run(self._ops.near(asked))
 
     async def asimilarity_search_by_vector(
         self,
@@ -123,10 +134,12 @@ class Retrieval(SharesClient, VectorStore):
         **kwargs: Any,
     ) -> list[Document]:
         """Async twin of `similarity_search_by_vector`."""
-        no_more_arguments("similarity_search_by_vector", kwargs)
-        return await self._async.run(
-            self._ops.near(Query(embedding, k, filter, ef_runtime, is_text=False))
+        asked = self._asked(
+            "similarity_search_by_vector",
+            Query(embedding, k, filter, ef_runtime, is_text=False),
+            kwargs,
         )
+        return await self._async.run(self._ops.near(asked))
 
     def max_marginal_relevance_search(
         self,
@@ -148,10 +161,10 @@ class Retrieval(SharesClient, VectorStore):
             >>> store.max_marginal_relevance_search("Hello!", k=2, fetch_k=10)
             []
         """
-        no_more_arguments("max_marginal_relevance_search", kwargs)
-        return self._sync.run(
-            self._ops.diverse(Query(query, k, filter, ef_runtime), fetch_k, lambda_mult)
+        asked = self._asked(
+            "max_marginal_relevance_search", Query(query, k, filter, ef_runtime), kwargs
         )
+        return self._sync.run(self._ops.diverse(asked, fetch_k, lambda_mult))
 
     async def amax_marginal_relevance_search(
         self,
@@ -165,10 +178,10 @@ class Retrieval(SharesClient, VectorStore):
         **kwargs: Any,
     ) -> list[Document]:
         """Async twin of `max_marginal_relevance_search`."""
-        no_more_arguments("max_marginal_relevance_search", kwargs)
-        return await self._async.run(
-            self._ops.diverse(Query(query, k, filter, ef_runtime), fetch_k, lambda_mult)
+        asked = self._asked(
+            "max_marginal_relevance_search", Query(query, k, filter, ef_runtime), kwargs
         )
+        return await self._async.run(self._ops.diverse(asked, fetch_k, lambda_mult))
 
     def max_marginal_relevance_search_by_vector(
         self,
@@ -187,12 +200,12 @@ class Retrieval(SharesClient, VectorStore):
             >>> store.max_marginal_relevance_search_by_vector([0.5] * 8, k=2)
             []
         """
-        no_more_arguments("max_marginal_relevance_search_by_vector", kwargs)
-        return self._sync.run(
-            self._ops.diverse(
-                Query(embedding, k, filter, ef_runtime, is_text=False), fetch_k, lambda_mult
-            )
+        asked = self._asked(
+            "max_marginal_relevance_search_by_vector",
+            Query(embedding, k, filter, ef_runtime, is_text=False),
+            kwargs,
         )
+        return self._sync.run(self._ops.diverse(asked, fetch_k, lambda_mult))
 
     async def amax_marginal_relevance_search_by_vector(
         self,
@@ -206,12 +219,12 @@ class Retrieval(SharesClient, VectorStore):
         **kwargs: Any,
     ) -> list[Document]:
         """Async twin of `max_marginal_relevance_search_by_vector`."""
-        no_more_arguments("max_marginal_relevance_search_by_vector", kwargs)
-        return await self._async.run(
-            self._ops.diverse(
-                Query(embedding, k, filter, ef_runtime, is_text=False), fetch_k, lambda_mult
-            )
+        asked = self._asked(
+            "max_marginal_relevance_search_by_vector",
+            Query(embedding, k, filter, ef_runtime, is_text=False),
+            kwargs,
         )
+        return await self._async.run(self._ops.diverse(asked, fetch_k, lambda_mult))
 
     def _similarity_search_with_relevance_scores(
         self,
@@ -223,8 +236,10 @@ class Retrieval(SharesClient, VectorStore):
         **kwargs: Any,
     ) -> list[tuple[Document, float]]:
         """Return the nearest documents with scores from 0 to 1, for LangChain's own method."""
-        no_more_arguments("similarity_search_with_relevance_scores", kwargs)
-        return self._sync.run(self._ops.relevant(Query(query, k, filter, ef_runtime)))
+        asked = self._asked(
+            "similarity_search_with_relevance_scores", Query(query, k, filter, ef_runtime), kwargs
+        )
+        return self._sync.run(self._ops.relevant(asked))
 
     async def _asimilarity_search_with_relevance_scores(
         self,
@@ -235,8 +250,10 @@ class Retrieval(SharesClient, VectorStore):
         ef_runtime: int | None = None,
         **kwargs: Any,
     ) -> list[tuple[Document, float]]:
-        no_more_arguments("similarity_search_with_relevance_scores", kwargs)
-        return await self._async.run(self._ops.relevant(Query(query, k, filter, ef_runtime)))
+        asked = self._asked(
+            "similarity_search_with_relevance_scores", Query(query, k, filter, ef_runtime), kwargs
+        )
+        return await self._async.run(self._ops.relevant(asked))
 
 
 def no_more_arguments(method: str, arguments: Mapping[str, Any]) -> None:

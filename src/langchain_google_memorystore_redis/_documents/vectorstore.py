@@ -13,7 +13,6 @@ from typing import Any, Self
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
-from langchain_google_memorystore_redis._documents.additions import Additions
 from langchain_google_memorystore_redis._documents.codec import RowCodec
 from langchain_google_memorystore_redis._documents.indexes import (
     Index,
@@ -23,9 +22,8 @@ from langchain_google_memorystore_redis._documents.indexes import (
 )
 from langchain_google_memorystore_redis._documents.information import IndexInfo
 from langchain_google_memorystore_redis._documents.keys import document_keys
-from langchain_google_memorystore_redis._documents.operations import DocumentOps
+from langchain_google_memorystore_redis._documents.operations import document_ops
 from langchain_google_memorystore_redis._documents.retrieval import Retrieval, no_more_arguments
-from langchain_google_memorystore_redis._documents.searches import Searches
 from langchain_google_memorystore_redis._redis.arguments import (
     boolean,
     not_negative_number,
@@ -118,13 +116,13 @@ class MemorystoreVectorStore(Retrieval):
         distance = one_of("distance", distance, DISTANCES)
         spec = IndexSpec(keys, codec.fields, one_of("algorithm", algorithm, ALGORITHMS), distance)
         index = Index(spec, exact=boolean("exact", exact))
-        self._ops = DocumentOps(
-            keys,
+        self._ops = document_ops(
             codec,
             index,
             embedding,
-            Additions(keys, codec, index, embedding, positive("batch_bytes", batch_bytes)),
-            Searches(keys, codec, distance, positive("max_scored", max_scored), bool(ttl)),
+            batch_bytes=positive("batch_bytes", batch_bytes),
+            max_scored=positive("max_scored", max_scored),
+            expires=bool(ttl),
         )
 
     @property
@@ -269,11 +267,13 @@ class MemorystoreVectorStore(Retrieval):
         ids: list[str] | None,
         filter: Mapping[str, Any] | None,  # noqa: A002
     ) -> Flow[bool]:
-        if (ids is None) == (filter is None):
-            raise InvalidArgumentError(
-                "ids or filter", "must be given, and one of them alone; filter={} removes all"
-            )
-        return self._ops.delete_matching(filter) if ids is None else self._ops.delete(ids)  # type: ignore[arg-type]
+        if ids is not None and filter is None:
+            return self._ops.stored.delete(ids)
+        if filter is not None and ids is None:
+            return self._ops.stored.delete_matching(filter)
+        raise InvalidArgumentError(
+            "ids or filter", "must be given, and one of them alone; filter={} removes all"
+        )
 
     # Reading
 
@@ -286,11 +286,11 @@ class MemorystoreVectorStore(Retrieval):
             >>> store.get_by_ids(["missing"])
             []
         """
-        return self._sync.run(self._ops.get(ids))
+        return self._sync.run(self._ops.stored.get(ids))
 
     async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """Async twin of `get_by_ids`."""
-        return await self._async.run(self._ops.get(ids))
+        return await self._async.run(self._ops.stored.get(ids))
 
     # The index
 

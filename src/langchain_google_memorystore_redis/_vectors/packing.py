@@ -23,7 +23,7 @@ _MAX_DIMENSIONS = 32_768
 
 
 def pack_vectors(
-    vectors: Iterable[Any], *, distance: str, dimensions: int | None = None, start: int = 0
+    vectors: Iterable[Any], distance: str, dimensions: int | None = None, start: int = 0
 ) -> list[bytes]:
     """Check vectors and return their bytes.
 
