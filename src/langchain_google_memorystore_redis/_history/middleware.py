@@ -2,55 +2,40 @@
 
 Strategy: the session is authoritative, and the agent's state a copy of it for one run. Whatever a
 run needs at its end goes through the state, never through the middleware, so one agent object
-serves any number of runs, and an interrupted run can end in any process. Messages are new if their
-ids are; the ids of their entries derive from the checkpoint, so that the same append, repeated from
-the same checkpoint, is stored once.
+serves any number of runs, and an interrupted run can end in any process. The ids of new entries
+derive from the checkpoint, so that the same append, repeated from the same checkpoint, is stored
+once.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, NotRequired
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, hook_config
 from langchain.agents.middleware.types import PrivateStateAttr
-from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AnyMessage, HumanMessage
 from langgraph.checkpoint.base.id import UUID
 from langgraph.config import get_config
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
-from typing_extensions import TypedDict
 
 from langchain_google_memorystore_redis._history.batch import IdempotencyKey
 from langchain_google_memorystore_redis._history.history import MemorystoreChatMessageHistory
+from langchain_google_memorystore_redis._history.turn import RunState, are_equal, begin, end
 from langchain_google_memorystore_redis._redis.sharing import SharesClient
 from langchain_google_memorystore_redis.errors import ArgumentTypeError, InvalidArgumentError
 
 _RUN_STATE: Final = "chat_history_turn"
 
-_DIGEST_BYTES = 8
-"""Size of the digest of a message id. Whole ids would be most of what a checkpoint stores."""
-
 _UUID_EPOCH = 0x01B21DD213814000
 """1970 in the unit of a UUID's time, 100 ns since 1582."""
-
-
-class _RunState(TypedDict):
-    """State of a run, from its beginning to its end. Checkpoints store it under these names."""
-
-    session_id: str
-    held: bytes
-    """Digests of the ids of messages that need not be stored."""
-    first: str
-    """Id of the first new message, empty if there is none."""
 
 
 class SessionState(AgentState[Any]):
     """The agent's state, with the state of the run, which neither caller nor model sees."""
 
-    chat_history_turn: NotRequired[Annotated[_RunState, PrivateStateAttr]]
+    chat_history_turn: NotRequired[Annotated[RunState, PrivateStateAttr]]
 
 
 class ChatHistoryMiddleware(SharesClient, AgentMiddleware[SessionState, Any, Any]):
@@ -117,18 +102,20 @@ class ChatHistoryMiddleware(SharesClient, AgentMiddleware[SessionState, Any, Any
         """Append the new messages. One round trip, none without any. Called by LangChain."""
         # A run that was interrupted before the agent had this middleware has no such state.
         run = state.get(_RUN_STATE) or self.before_agent(state, runtime)[_RUN_STATE]
-        history = self._history(run["session_id"])
-        if new := _new_messages(state["messages"], run):
-            history._append(new, _idempotency_key(runtime))
-        return _final_update(state, run)
+        ended = end(run, state["messages"])
+        if ended.new:
+            history = self._history(run["session_id"])
+            history._append(ended.new, _idempotency_key(runtime))
+        return _update(state, ended.run, ended.messages)
 
     async def aafter_agent(self, state: SessionState, runtime: Runtime[Any]) -> dict[str, Any]:
         """Async twin of `after_agent`."""
         run = state.get(_RUN_STATE) or (await self.abefore_agent(state, runtime))[_RUN_STATE]
-        history = self._history(run["session_id"])
-        if new := _new_messages(state["messages"], run):
-            await history._aappend(new, _idempotency_key(runtime))
-        return _final_update(state, run)
+        ended = end(run, state["messages"])
+        if ended.new:
+            history = self._history(run["session_id"])
+            await history._aappend(ended.new, _idempotency_key(runtime))
+        return _update(state, ended.run, ended.messages)
 
     def _history(self, session_id: str) -> MemorystoreChatMessageHistory:
         history: Any = self._get_session_history(session_id)
@@ -157,28 +144,12 @@ def _session_id(runtime: Runtime[Any]) -> str:
     return found
 
 
-def _initial_update(
-    state: SessionState, session_id: str, loaded: Sequence[BaseMessage]
-) -> dict[str, Any]:
+def _initial_update(state: SessionState, session_id: str, loaded: Sequence[Any]) -> dict[str, Any]:
     """Return the update that puts the session into the state at the beginning of a run."""
-    _assign_ids(loaded)
-    given, previous = state["messages"], state.get(_RUN_STATE)
-    loaded_ids = {message.id for message in loaded}
-    new = [message for message in given if message.id not in loaded_ids]
-    if previous is not None:
-        new = _exclude(previous["held"], new)
-    run: _RunState = {
-        "session_id": session_id,
-        "held": _digests(loaded),
-        "first": (new[0].id or "") if new else "",
-    }
-    update: dict[str, Any] = {_RUN_STATE: run}
-    messages = [*loaded, *new]
-    if not _are_equal(messages, given):  # a thread that has them already does not store them again
-        # Not through the reducer: a stream of messages would show those of the session again.
-        update["messages"] = Overwrite(messages)
-    if not new and not (loaded and isinstance(loaded[-1], HumanMessage)):
-        if not given:
+    beginning = begin(session_id, loaded, state["messages"], state.get(_RUN_STATE))
+    update = _update(state, beginning.run, beginning.messages)
+    if not beginning.new and not (loaded and isinstance(loaded[-1], HumanMessage)):
+        if not state["messages"]:
             raise InvalidArgumentError(
                 "messages",
                 "is empty, and the session has no unanswered question. If this resumes an "
@@ -189,53 +160,12 @@ def _initial_update(
     return update
 
 
-def _are_equal(messages: Sequence[BaseMessage], others: Sequence[BaseMessage]) -> bool:
-    try:
-        return messages == others
-    except Exception:  # noqa: BLE001 - an artifact may hold what cannot be compared, such as arrays
-        return False
-
-
-def _assign_ids(loaded: Sequence[BaseMessage]) -> None:
-    """Give messages without an id one that is the same whenever they are loaded."""
-    seen: Counter[str] = Counter()
-    for message in loaded:
-        if not message.id:
-            text = f"{message.type} {message.content!r}"
-            seen[text] += 1
-            name = f"{seen[text]} {text}".encode()
-            message.id = hashlib.blake2b(name, digest_size=16).hexdigest()
-
-
-def _new_messages(messages: Sequence[AnyMessage], run: _RunState) -> list[AnyMessage]:
-    """Return the messages to append."""
-    new = _exclude(run["held"], messages)
-    if run["first"] in ("", *(message.id for message in new)):
-        # The first new message is still there, so a summary replaces stored messages only.
-        # Otherwise it stands for messages of this run too, and must be stored.
-        return [m for m in new if m.additional_kwargs.get("lc_source") != "summarization"]
-    return new
-
-
-def _final_update(state: SessionState, run: _RunState) -> dict[str, Any]:
-    """Return the update that tells the thread's next run which messages are stored."""
-    return {_RUN_STATE: {**run, "held": _digests(state["messages"])}}
-
-
-def _digest(message: BaseMessage) -> bytes:
-    text = (message.id or "").encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, digest_size=_DIGEST_BYTES).digest()
-
-
-def _digests(messages: Iterable[BaseMessage]) -> bytes:
-    return b"".join(map(_digest, messages))
-
-
-def _exclude(digests: bytes, messages: Iterable[AnyMessage]) -> list[AnyMessage]:
-    """Return the messages whose digests are not among `digests`."""
-    step = _DIGEST_BYTES
-    excluded = {digests[start : start + step] for start in range(0, len(digests), step)}
-    return [message for message in messages if _digest(message) not in excluded]
+def _update(state: SessionState, run: RunState, messages: list[AnyMessage]) -> dict[str, Any]:
+    update: dict[str, Any] = {_RUN_STATE: run}
+    if not are_equal(messages, state["messages"]):  # a thread does not store the same again
+        # Not through the reducer: a stream of messages would show those of the session again.
+        update["messages"] = Overwrite(messages)
+    return update
 
 
 def _idempotency_key(runtime: Runtime[Any]) -> IdempotencyKey | None:
