@@ -205,22 +205,23 @@ async def aimport_sessions(
 def delete_sessions(client: Any, session_ids: Iterable[str], *, key_prefix: str = "") -> int:
     """Delete sessions and return how many existed. One round trip each. Idempotent.
 
-    Raises `WrongTypeError` at the first key that is not a list, which is left unchanged.
+    Raises `WrongTypeError` at the first key that is not a list, which is left unchanged. An id that
+    cannot be one, such as an empty one, is refused before anything is deleted.
 
     Examples:
         >>> delete_sessions(client, [history.session_id, "never-was"])
         1
     """
     ops, runner = SessionsOps(key_prefix), runners_for(client)[0]
-    ids = iterable_not_str("session_ids", session_ids)
-    return sum(runner.run(ops.delete(session_id)) for session_id in ids)
+    deletions = [ops.delete(each) for each in iterable_not_str("session_ids", session_ids)]
+    return sum(runner.run(deletion) for deletion in deletions)
 
 
 async def adelete_sessions(client: Any, session_ids: Iterable[str], *, key_prefix: str = "") -> int:
     """Async twin of `delete_sessions`."""
     ops, runner = SessionsOps(key_prefix), runners_for(client)[1]
-    ids = iterable_not_str("session_ids", session_ids)
-    return sum([await runner.run(ops.delete(session_id)) for session_id in ids])
+    deletions = [ops.delete(each) for each in iterable_not_str("session_ids", session_ids)]
+    return sum([await runner.run(deletion) for deletion in deletions])
 
 
 def delete_prefix(client: Any, key_prefix: str, *, progress: Progress | None = None) -> Deleted:

@@ -193,6 +193,22 @@ async def test_one_id_is_not_taken_for_many_of_one_letter(door: Door) -> None:
     assert set(await listed(door)) == {"a", "d"}
 
 
+async def test_an_id_that_cannot_be_one_deletes_nothing(door: Door) -> None:
+    await door.open("ada").add_messages(TURN)
+    for ids, error in (
+        ([""], InvalidArgumentError),
+        (["ada", ""], InvalidArgumentError),
+        (["ada", "\ud800"], InvalidArgumentError),
+        (["ada", None], ArgumentTypeError),
+        (["ada", b"ada"], ArgumentTypeError),
+    ):
+        for key_prefix in (door.prefix, f"{door.prefix}ada"):  # an empty id is not the prefix
+            with pytest.raises(error, match="session_id"):
+                await call(door, "delete_sessions", ids, key_prefix=key_prefix)
+    assert await call(door, "delete_sessions", [], key_prefix=door.prefix) == 0
+    assert set(await listed(door)) == {"ada"}
+
+
 async def test_a_prefix_is_deleted_but_for_what_is_no_session(
     door: Door, raw: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
