@@ -60,7 +60,7 @@ test-python: .venv-$(PYTHON_VERSION)/.dev  ## run the tests on any interpreter: 
 	$(<D)/bin/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 .PHONY: soak
-soak: servers  ## 20,000 and more appends through a faulty network; prints what it did
+soak: servers  ## appends through faults, late commands, interrupts and forks; prints what it did
 	$(BIN)/python -m tests.soak $(ARGS)
 
 .PHONY: soak-agents

@@ -65,6 +65,7 @@ QUIRKS = {
     ("_connect/tls", "redis-py<6"),
     ("_history/lua/_entries", "redis<6.0.6"),
     ("_redis/lua/_report_errors", "redis<7"),
+    ("_redis/replies", "hiredis<=3.5"),
     ("_redis/pools", "redis-py<=8.1"),
     ("_redis/replies", "redis<6"),
     ("_redis/runners", "redis-py<=8.1"),

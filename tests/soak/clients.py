@@ -33,18 +33,22 @@ class Clients:
         return self.default if retries else self.without_retries
 
 
-def _settings(network: Proxy | ClusterProxy) -> dict[str, Any]:
-    settings = {"host": "127.0.0.1", "port": network.port, "socket_timeout": SOCKET_TIMEOUT}
+def _settings(network: Proxy | ClusterProxy, options: dict[str, Any]) -> dict[str, Any]:
+    settings = {
+        "host": "127.0.0.1",
+        "port": network.port,
+        "socket_timeout": SOCKET_TIMEOUT,
+    } | options
     if isinstance(network, ClusterProxy):
         settings["address_remap"] = network.address_remap
     return settings
 
 
 @contextmanager
-def blocking(network: Proxy | ClusterProxy) -> Iterator[Clients]:
+def blocking(network: Proxy | ClusterProxy, **options: Any) -> Iterator[Clients]:
     """Connected while the network is still calm: a client that never worked is another matter."""
     make: Any = redis.RedisCluster if isinstance(network, ClusterProxy) else redis.Redis
-    settings = _settings(network)
+    settings = _settings(network, options)
     with make(**settings) as default, make(retry=_NO_RETRIES, **settings) as without:
         default.ping()
         without.ping()
@@ -52,11 +56,11 @@ def blocking(network: Proxy | ClusterProxy) -> Iterator[Clients]:
 
 
 @asynccontextmanager
-async def awaitable(network: Proxy | ClusterProxy) -> AsyncIterator[Clients]:
+async def awaitable(network: Proxy | ClusterProxy, **options: Any) -> AsyncIterator[Clients]:
     """`blocking` for asyncio."""
     is_cluster = isinstance(network, ClusterProxy)
     make: Any = redis.asyncio.RedisCluster if is_cluster else redis.asyncio.Redis
-    settings = _settings(network)
+    settings = _settings(network, options)
     async with make(**settings) as default, make(retry=_NO_RETRIES_ASYNCIO, **settings) as without:
         await default.ping()
         await without.ping()

@@ -64,6 +64,13 @@ class Leg:
     """Whether each primary has a replica, which some writers wait for."""
     watch: bool = False
     """Listen for resends; it costs the server some of its speed."""
+    is_redis_5: bool = False
+    """Whether the server knows RESP2 only, which redis-py 8 must be told."""
+
+    @property
+    def client_options(self) -> dict[str, Any]:
+        """What the server needs, apart from redis-py's defaults."""
+        return {"protocol": 2} if self.is_redis_5 else {}
 
     @property
     def is_cluster(self) -> bool:
@@ -145,7 +152,7 @@ def _links(network: Proxy | ClusterProxy) -> int:
 def _write(leg: Leg, network: Proxy | ClusterProxy, plan: Sequence[Writer]) -> list[Tally]:
     if leg.by_async:
         return asyncio.run(_awrite(leg, network, plan))
-    with clients.blocking(network) as made:
+    with clients.blocking(network, **leg.client_options) as made:
         network.chaos(leg.fault_rate, leg.seed, FAULTS)
         tallies = writers.write_in_threads(_work(leg, made, plan), leg.key)
         network.calm()
@@ -153,7 +160,7 @@ def _write(leg: Leg, network: Proxy | ClusterProxy, plan: Sequence[Writer]) -> l
 
 
 async def _awrite(leg: Leg, network: Proxy | ClusterProxy, plan: Sequence[Writer]) -> list[Tally]:
-    async with clients.awaitable(network) as made:
+    async with clients.awaitable(network, **leg.client_options) as made:
         network.chaos(leg.fault_rate, leg.seed, FAULTS)
         tallies = await writers.write_in_tasks(_work(leg, made, plan), leg.key)
         network.calm()
@@ -171,7 +178,7 @@ def _read(leg: Leg, plan: Sequence[Writer]) -> dict[str, list[str]]:
     """The texts of every session; this package reads what 0.3.0 writes as well."""
     make: Any = redis.RedisCluster if leg.is_cluster else redis.Redis
     logs = {}
-    with make(host="127.0.0.1", port=leg.ports[0]) as client:
+    with make(host="127.0.0.1", port=leg.ports[0], protocol=2) as client:
         for session in sorted({batch.session for writer in plan for batch in writer.batches}):
             history = MemorystoreChatMessageHistory(client, leg.key(session))
             logs[session] = [str(message.content) for message in history]

@@ -310,35 +310,30 @@ def play(
     return network.report
 
 
-def main() -> None:
-    import sys
-    import time
+@dataclass
+class Totals:
+    """What many schedules have met with."""
 
-    from tests.servers.processes import ENGINES, Server
+    counts: Counter[str] = field(default_factory=Counter)
+    """Calls by their kind, and copies, refused commands, and what the documentation allows."""
+    wrong: list[str] = field(default_factory=list)
+    """Violations, each with its seed."""
 
-    schedules = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000
-    faults = float(sys.argv[2]) if len(sys.argv) > 2 else 0.25
-    for engine in sys.argv[3:] or sorted(ENGINES):
-        with Server(ENGINES[engine]) as server:
-            start, totals, wrong = time.monotonic(), Counter[str](), Counter[str]()
-            for seed in range(schedules):
-                report = play(
-                    server.port, f"schedule {seed}", seed, faults=faults, bounded=bool(seed % 2)
-                )
-                totals += Counter(report.calls)
-                totals.update(
-                    {
-                        name: getattr(report, name)
-                        for name in ("copies", "refused", "came_back", "removed")
-                    }
-                )
-                wrong.update(kind for kind, _ in report.wrong)
-                if report.wrong and sum(wrong.values()) < 12:
-                    print(seed, *report.wrong[:3], sep="\n  ")
-            print(
-                f"{engine}: {dict(totals)}; wrong: {dict(wrong)}; {time.monotonic() - start:.0f} s"
-            )
+    def add(self, seed: int, report: Report) -> None:
+        self.counts += report.calls
+        for name in ("copies", "refused", "came_back", "removed"):
+            self.counts[name] += getattr(report, name)
+        self.wrong += [f"seed {seed}: {kind} {what}" for kind, what in report.wrong]
+
+    def __str__(self) -> str:
+        counted = ", ".join(f"{name} {count}" for name, count in self.counts.items())
+        return "\n  ".join([f"{counted}; wrong: {len(self.wrong)}", *self.wrong[:10]])
 
 
-if __name__ == "__main__":
-    main()
+def play_all(port: int, first: int, count: int, *, faults: float = 0.25) -> Totals:
+    """Play the schedules of so many seeds; each second one has a writer with `max_messages`."""
+    totals = Totals()
+    for seed in range(first, first + count):
+        key = f"schedule {seed}"
+        totals.add(seed, play(port, key, seed, faults=faults, bounded=bool(seed % 2)))
+    return totals

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,8 @@ import redis
 from tests.faults import REFUSE
 from tests.plugins.servers import Servers
 from tests.servers.clusters import Cluster
-from tests.soak import leg, plan
+from tests.servers.processes import Server
+from tests.soak import interrupts, leg, plan, schedules
 from tests.soak.plan import Batch, Label
 from tests.soak.resends import distances
 from tests.soak.verify import Kind, Outcome, violations
@@ -67,6 +69,31 @@ def test_as_release_030_appends_the_same_faults_double_and_tear_batches(servers:
         plan.make(SEED, APPENDS // 4, WRITERS),
     )
     assert {"doubled", "torn"} <= {violation.kind for violation in result.violations}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["redis-5.0", "valkey-9.1"])
+def test_late_and_repeated_commands_of_mixed_writers_take_effect_once(
+    servers: Servers, engine: str
+) -> None:
+    played = schedules.play_all(servers.standalone(engine).port, SEED, 60)
+    assert played.wrong == []
+    assert all(played.counts[name] for name in ("append", "clear", "truncate", "copies", "refused"))
+
+
+@pytest.mark.slow
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind, and no fork")
+@pytest.mark.parametrize("engine", ["redis-5.0", "valkey-9.1"])
+def test_appends_of_a_process_that_is_interrupted_and_forks_are_stored_once(
+    servers: Servers, engine: str
+) -> None:
+    with Server(servers.engine(engine)) as server:
+        result = interrupts.run(server, SEED, 300)
+    assert result.violations == ()
+    assert result.unexpected == ()
+    assert result.forks == 75
+    assert result.errors["Interrupt"]
 
 
 # The verifier is seen red once for everything it looks for.

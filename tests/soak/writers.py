@@ -47,12 +47,12 @@ class Tally:
     def acknowledge(self, batch: Batch) -> None:
         self.outcomes.append(Outcome(batch, is_acknowledged=True, raised=self._raised))
 
-    def refuse(self, batch: Batch, error: Exception) -> None:
+    def refuse(self, batch: Batch, error: BaseException) -> None:
         """The append raised, so its outcome is unknown."""
         name = type(error).__name__
         self._raised += 1
         self.errors[name] += 1
-        if not isinstance(error, _EXPECTED):
+        if isinstance(error, Exception) and not isinstance(error, _EXPECTED):
             self.unexpected.setdefault(str(error), "".join(traceback.format_exception(error)))
         if batch.is_given_up:
             self.outcomes.append(Outcome(batch, is_acknowledged=False, raised=self._raised))

@@ -54,15 +54,22 @@ def retry_commands(error: Exception, op: Op[Any], tried: set[str]) -> list[tuple
     raise error
 
 
-def pipeline_commands(ops: Sequence[Op[Any]]) -> Iterator[tuple[Any, ...]]:
+def without_numbers(command: Sequence[Any]) -> list[Any]:
+    """Return a command with its numbers as text."""
+    # QUIRK(hiredis<=3.5): the process dies of SIGSEGV if a signal handler raises while a number is
+    # packed. Remove when it does not.
+    return [str(part) if isinstance(part, (int, float)) else part for part in command]
+
+
+def pipeline_commands(ops: Sequence[Op[Any]]) -> Iterator[list[Any]]:
     """Yield the commands of a pipeline, the text of each script once."""
     sent: set[str] = set()
     for op in ops:
         if op.source is None or op.source in sent:
-            yield op.command
+            yield without_numbers(op.command)
         else:
             sent.add(op.source)
-            yield op.eval_command()
+            yield without_numbers(op.eval_command())
 
 
 def errors_in(replies: Sequence[Any]) -> list[Exception]:

@@ -32,6 +32,7 @@ from langchain_google_memorystore_redis._redis.replies import (
     retry_commands,
     translated_errors,
     without_asking,
+    without_numbers,
 )
 from langchain_google_memorystore_redis.errors import AsyncClientError
 
@@ -88,7 +89,9 @@ class Runner:
             commands, tried = [op.command], non_retryable(self._is_cluster)
             while commands:
                 try:
-                    reply = self._client.execute_command(*commands.pop(0), **options)
+                    reply = self._client.execute_command(
+                        *without_numbers(commands.pop(0)), **options
+                    )
                 except Exception as error:  # noqa: BLE001  (raised there)
                     commands = retry_commands(error, op, tried)
         return op.decode(reply)
@@ -107,12 +110,12 @@ class Runner:
             except Exception as error:  # noqa: BLE001  (raised there)
                 commands = retry_commands(error, ops[0], non_retryable(self._is_cluster))
                 for command in commands[:-1]:
-                    self._client.execute_command(*command)
+                    self._client.execute_command(*without_numbers(command))
                 replies = self._send_pipeline(ops)
             for _ in range(_MAX_REDIRECTIONS):
                 if not (errors_in(replies) and self._is_cluster):
                     break
-                self._client.execute_command(*ops[0].eval_command())
+                self._client.execute_command(*without_numbers(ops[0].eval_command()))
                 replies = self._send_pipeline(ops, ask_target(self._client, replies))
             for failure in errors_in(replies):
                 raise failure
@@ -207,7 +210,7 @@ class AsyncRunner:
 
     async def _send(self, command: tuple[Any, ...], options: dict[str, Any]) -> Any:
         return await self._replace_closed(
-            partial(self._client.execute_command, *command, **options)
+            partial(self._client.execute_command, *without_numbers(command), **options)
         )
 
     async def _replace_closed(self, send: Callable[[], Awaitable[T]]) -> T:
