@@ -32,7 +32,7 @@ PROGRAM = textwrap.dedent(
             turn(name)
 
     def exit_of(child):
-        give_up = time.monotonic() + 10
+        give_up = time.monotonic() + 60
         while time.monotonic() < give_up:
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
