@@ -32,6 +32,10 @@ if find_spec("langgraph") is None:
         "tests/cache/test_nodes.py",
         "tests/checkpoint",
         "tests/history/test_middleware.py",
+        "tests/history/test_open_calls.py",
+        "tests/history/test_same_input.py",
     ]
+else:
+    pytest_plugins.append("tests.plugins.agents")
 if find_spec("celery") is None:  # it does not run with the oldest redis-py
     collect_ignore_glob += ["docs/how-to/task-queues.md", "tests/history/test_task_queue.py"]

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from langchain.agents import create_agent
 from langchain.agents.middleware import (
@@ -59,7 +59,12 @@ class Strict(BaseChatModel):
                     if name != "garbled"
                 ],
                 invalid_tool_calls=[
-                    {"name": "look", "args": "{", "id": "garbled", "error": "no JSON"}
+                    {
+                        "name": "look",
+                        "args": "{",
+                        "id": f"garbled {len(messages)}",
+                        "error": "no JSON",
+                    }
                 ]
                 * names.count("garbled"),
             )
@@ -129,7 +134,7 @@ CALLS = st.lists(
 ).map(" ".join)
 KINDS = st.sampled_from(["approve", "model limit", "tool limit", "leave"])
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["ask", "ask", "resume", "forget"]), CALLS), min_size=1, max_size=6
+    st.tuples(st.sampled_from(["ask", "ask", "resume", "forget"]), CALLS), min_size=1, max_size=5
 )
 
 
@@ -154,7 +159,7 @@ async def run(
         check_accepted(stored)
         if said is not None and "__interrupt__" not in said:
             check_accepted(said["messages"])
-            assert said["messages"][-1:] == stored[-1:]
+            assert stored[-1:] in ([], said["messages"][-1:])  # max_messages may drop all
 
 
 @asynccontextmanager
@@ -176,7 +181,8 @@ def test_a_model_takes_whatever_turns_leave(
     port = target.port(servers)
 
     @settings(
-        max_examples=25,
+        max_examples=15,
+        phases=[Phase.explicit, Phase.generate],
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -110,6 +110,7 @@ def test_a_run_goes_on_from_before_its_open_calls(messages: list[Any], kept: int
 
 def test_a_result_that_comes_after_all_takes_the_place_of_the_error() -> None:
     open_call = complete([question, calling("a")])
-    assert open_call[-1].status == "error"  # type: ignore[union-attr]
+    assert isinstance(open_call[-1], ToolMessage)
+    assert open_call[-1].status == "error"
     assert "was not carried out to the end" in str(open_call[-1].content)
     assert complete([*open_call, late]) == [*open_call[:-1], late]

@@ -10,11 +10,12 @@ once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Final, NotRequired
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, hook_config
 from langchain.agents.middleware.types import PrivateStateAttr
-from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.base.id import UUID
 from langgraph.config import get_config
 from langgraph.runtime import Runtime
@@ -22,11 +23,21 @@ from langgraph.types import Overwrite
 
 from langchain_google_memorystore_redis._history.batch import IdempotencyKey
 from langchain_google_memorystore_redis._history.history import MemorystoreChatMessageHistory
-from langchain_google_memorystore_redis._history.turn import RunState, are_equal, begin, end
+from langchain_google_memorystore_redis._history.runs import RUNS
+from langchain_google_memorystore_redis._history.turn import (
+    RunState,
+    are_equal,
+    begin,
+    end,
+    resume,
+)
 from langchain_google_memorystore_redis._redis.sharing import SharesClient
 from langchain_google_memorystore_redis.errors import ArgumentTypeError, InvalidArgumentError
 
 _RUN_STATE: Final = "chat_history_turn"
+
+_IS_RESUMED = "__pregel_resuming"
+"""Flag of LangGraph for the first steps of a run without input: `agent.invoke(None, config)`."""
 
 _UUID_EPOCH = 0x01B21DD213814000
 """1970 in the unit of a UUID's time, 100 ns since 1582."""
@@ -50,13 +61,17 @@ class ChatHistoryMiddleware(SharesClient, AgentMiddleware[SessionState, Any, Any
     input; after it, the new ones are appended: one round trip each (a read of more than 5,000
     messages takes more). The result's `messages` are the whole conversation.
 
-    A run that raises stores nothing. After a failed append, resume the run with a checkpointer
-    (`agent.invoke(None, config)`), or invoke the agent again with the same message objects or ids:
-    the messages are stored once. Input that the session holds is not added twice; if it holds all
-    of the input and an answer, the run ends at once with the messages of the session. Methods raise
-    the errors of the history; `InvalidArgumentError` if there is nothing to answer; and, at the
-    end, `InvalidMessageError` if a message of the run cannot be stored (see the `on_inexact` of the
-    history, which by default stores a plain form of artifacts and the like).
+    A run that raises stores nothing. Invoke the agent again within ten minutes, in this process,
+    with the same message objects or ids, or resume the run with a checkpointer
+    (`agent.invoke(None, config)`): the turn is stored once, also after a failed append. After a run
+    that returned, the same message is a new turn; with a checkpointer, where it would replace the
+    old one in the thread, it raises `InvalidArgumentError`: give a copy,
+    `message.model_copy(update={"id": None})`. Other messages that the session holds are not added
+    again, so the whole conversation may be given. Tool calls that stay open get an error as their
+    result, so a model takes what is stored. Methods raise the errors of the history;
+    `InvalidArgumentError` if there is nothing to answer; and, at the end, `InvalidMessageError` if
+    a message of the run cannot be stored (see the `on_inexact` of the history, which by default
+    stores a plain form of artifacts and the like).
 
     Put it first among the middleware. With a checkpointer, which interrupts need, the session still
     decides: at the beginning of a run its messages replace those of the thread. Summaries of stored
@@ -89,32 +104,39 @@ class ChatHistoryMiddleware(SharesClient, AgentMiddleware[SessionState, Any, Any
     @hook_config(can_jump_to=["end"])
     def before_agent(self, state: SessionState, runtime: Runtime[Any]) -> dict[str, Any]:
         """Load the session. One round trip up to 5,000 messages. Called by LangChain."""
-        session_id = _session_id(runtime)
-        return _initial_update(state, session_id, self._history(session_id).messages)
+        history = self._history(_session_id(runtime))
+        return _begin(state, history, history.messages)
 
     @hook_config(can_jump_to=["end"])
     async def abefore_agent(self, state: SessionState, runtime: Runtime[Any]) -> dict[str, Any]:
         """Async twin of `before_agent`."""
-        session_id = _session_id(runtime)
-        return _initial_update(state, session_id, await self._history(session_id).aget_messages())
+        history = self._history(_session_id(runtime))
+        return _begin(state, history, await history.aget_messages())
 
     def after_agent(self, state: SessionState, runtime: Runtime[Any]) -> dict[str, Any]:
         """Append the new messages. One round trip, none without any. Called by LangChain."""
-        # A run that was interrupted before the agent had this middleware has no such state.
-        run = state.get(_RUN_STATE) or self.before_agent(state, runtime)[_RUN_STATE]
-        ended = end(run, state["messages"])
+        run = state.get(_RUN_STATE)
+        history = self._history(run["session_id"] if run else _session_id(runtime))
+        if run is None:  # the agent had no such middleware when the run began
+            run = resume(history.session_id, history.messages, state["messages"])
+        ended, runs = end(run, state["messages"]), RUNS.of(history._client)
         if ended.new:
-            history = self._history(run["session_id"])
+            runs.record(history.key, run)  # again, since the time of this request counts
             history._append(ended.new, _idempotency_key(runtime))
+        runs.forget(history.key, run)
         return _update(state, ended.run, ended.messages)
 
     async def aafter_agent(self, state: SessionState, runtime: Runtime[Any]) -> dict[str, Any]:
         """Async twin of `after_agent`."""
-        run = state.get(_RUN_STATE) or (await self.abefore_agent(state, runtime))[_RUN_STATE]
-        ended = end(run, state["messages"])
+        run = state.get(_RUN_STATE)
+        history = self._history(run["session_id"] if run else _session_id(runtime))
+        if run is None:  # the agent had no such middleware when the run began
+            run = resume(history.session_id, await history.aget_messages(), state["messages"])
+        ended, runs = end(run, state["messages"]), RUNS.of(history._client)
         if ended.new:
-            history = self._history(run["session_id"])
+            runs.record(history.key, run)  # again, since the time of this request counts
             await history._aappend(ended.new, _idempotency_key(runtime))
+        runs.forget(history.key, run)
         return _update(state, ended.run, ended.messages)
 
     def _history(self, session_id: str) -> MemorystoreChatMessageHistory:
@@ -144,23 +166,25 @@ def _session_id(runtime: Runtime[Any]) -> str:
     return found
 
 
-def _initial_update(state: SessionState, session_id: str, loaded: Sequence[Any]) -> dict[str, Any]:
+def _begin(
+    state: SessionState, history: MemorystoreChatMessageHistory, loaded: Sequence[Any]
+) -> dict[str, Any]:
     """Return the update that puts the session into the state at the beginning of a run."""
-    beginning = begin(session_id, loaded, state["messages"], state.get(_RUN_STATE))
+    runs = RUNS.of(history._client)
+    beginning = begin(
+        history.session_id,
+        loaded,
+        state["messages"],
+        state.get(_RUN_STATE),
+        partial(runs.find, history.key),
+        is_resumed=bool(get_config().get("configurable", {}).get(_IS_RESUMED)),
+    )
+    runs.record(history.key, beginning.run)
     update = _update(state, beginning.run, beginning.messages)
-    if not beginning.new and not (loaded and isinstance(loaded[-1], HumanMessage)):
-        if not state["messages"]:
-            raise InvalidArgumentError(
-                "messages",
-                "is empty, and the session has no unanswered question. If this resumes an "
-                "interrupt, its thread has expired: invoke the agent with the input again, and "
-                "give threads a longer expiry",
-            )
-        update["jump_to"] = "end"  # a repeated question that is answered already
-    return update
+    return {**update, "jump_to": "end"} if beginning.is_over else update
 
 
-def _update(state: SessionState, run: RunState, messages: list[AnyMessage]) -> dict[str, Any]:
+def _update(state: SessionState, run: RunState, messages: list[BaseMessage]) -> dict[str, Any]:
     update: dict[str, Any] = {_RUN_STATE: run}
     if not are_equal(messages, state["messages"]):  # a thread does not store the same again
         # Not through the reducer: a stream of messages would show those of the session again.

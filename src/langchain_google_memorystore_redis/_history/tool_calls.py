@@ -11,7 +11,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 _NO_RESULT = (
     "This tool call was not carried out to the end: the conversation went on before it had a "
@@ -19,14 +19,14 @@ _NO_RESULT = (
 )
 
 
-def complete(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+def complete(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     """Return the messages with exactly one result directly behind each tool call.
 
     Of several results the last counts. A call without a result is given an error, whose id is the
     same whenever the same messages are completed. Results without a call are left out.
     """
     results = _results_of(messages)
-    completed: list[AnyMessage] = []
+    completed: list[BaseMessage] = []
     for index, message in enumerate(messages):
         if isinstance(message, ToolMessage):
             continue
@@ -40,7 +40,7 @@ def complete(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
     return completed
 
 
-def without_open_calls(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
+def without_open_calls(messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
     """Return the messages up to the last of the model, without that one if a call is open."""
     results = _results_of(messages)
     for index in range(len(messages) - 1, -1, -1):
@@ -51,7 +51,7 @@ def without_open_calls(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
     return messages
 
 
-def _results_of(messages: Sequence[AnyMessage]) -> defaultdict[int, dict[str, ToolMessage]]:
+def _results_of(messages: Sequence[BaseMessage]) -> defaultdict[int, dict[str, ToolMessage]]:
     """Return the results of each message by its index and the id of the call."""
     results: defaultdict[int, dict[str, ToolMessage]] = defaultdict(dict)
     callers: dict[str, int] = {}  # some providers use an id again

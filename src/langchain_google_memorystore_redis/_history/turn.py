@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
+from uuid import uuid4
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from typing_extensions import TypedDict
 
-from langchain_google_memorystore_redis._history.tool_calls import complete
+from langchain_google_memorystore_redis._history.tool_calls import complete, without_open_calls
+from langchain_google_memorystore_redis.errors import InvalidArgumentError
 
 _DIGEST_BYTES = 8
 """Size of the digest of a message id. Whole ids would be most of what a checkpoint stores."""
@@ -28,49 +30,75 @@ class RunState(TypedDict):
     """Digests of the ids of messages that need not be stored."""
     first: str
     """Id of the first new message, empty if there is none."""
+    last: str
+    """Id of the last message with which the run began, as the session holds or will hold it."""
+    asked: str
+    """Id of the last message of the input, empty when the run has ended."""
 
 
 class Beginning(NamedTuple):
     """Beginning of a run."""
 
     run: RunState
-    messages: list[AnyMessage]
-    new: Sequence[AnyMessage]
-    """Messages of the input, and of an unfinished run, that the session lacks."""
+    messages: list[BaseMessage]
+    is_over: bool
+    """True if the messages hold the answer already."""
 
 
 class End(NamedTuple):
     """End of a run."""
 
     run: RunState
-    messages: list[AnyMessage]
-    new: list[AnyMessage]
+    messages: list[BaseMessage]
+    new: list[BaseMessage]
     """Messages to append to the session."""
 
 
 def begin(
     session_id: str,
-    loaded: Sequence[AnyMessage],
-    given: Sequence[AnyMessage],
+    loaded: Sequence[BaseMessage],
+    given: Sequence[BaseMessage],
     previous: RunState | None,
+    find_run: Callable[[str], str | None],
+    *,
+    is_resumed: bool = False,
 ) -> Beginning:
-    """Begin a run with the messages of the session, and those given that are new to it."""
-    _assign_ids(loaded)
-    loaded_ids = {message.id for message in loaded}
-    new = [message for message in given if message.id not in loaded_ids]
-    if previous is not None:
-        new = _exclude(previous["held"], new)
-    # Results that are missing in the session stay missing there: only its end can be written.
-    missing = [message for message in complete(loaded) if message.id not in loaded_ids]
-    run: RunState = {
-        "session_id": session_id,
-        "held": _digests([*loaded, *missing]),
-        "first": (new[0].id or "") if new else "",
-    }
-    return Beginning(run, complete([*loaded, *new]), new)
+    """Begin a run with the messages of the session, and those given that are new.
+
+    `previous` is the state that the thread's last run left, and `find_run` returns the id under
+    which an unfinished run stores a question that was asked under another. A run is resumed if it
+    has no input of its own.
+    """
+    new = _not_held(given, loaded, previous)
+    last = given[-1] if given else None
+    asked, is_over = (last.id or "") if last else "", False
+    if previous and previous["asked"] and _is_replaced(last, new):
+        asked, unfinished = previous["asked"], new
+        is_repeat = is_resumed or find_run(asked) is not None
+        # Otherwise, messages from before would answer the input, if it is the same.
+        new = list(without_open_calls(unfinished)) if is_repeat else []
+        is_over = is_repeat and len(new) == len(unfinished)
+    elif last is not None and not (new and new[-1] is last):  # the session holds it
+        if not new and find_run(asked) in {message.id for message in loaded}:
+            is_over = not _is_unanswered(loaded)
+        elif not (_is_unanswered(loaded) and loaded[-1].id == last.id):
+            new = [*new, *_copy_question(given, loaded)]
+    messages = complete([*loaded, *new])
+    completed_ids = {message.id for message in messages}
+    new = [message for message in new if message.id in completed_ids]
+    if not (new or is_over or _is_unanswered(loaded)):
+        raise _nothing_new(given)
+    return Beginning(_run_state(session_id, loaded, new, asked), messages, is_over)
 
 
-def end(run: RunState, given: Sequence[AnyMessage]) -> End:
+def resume(
+    session_id: str, loaded: Sequence[BaseMessage], given: Sequence[BaseMessage]
+) -> RunState:
+    """Return the state of a run that began without one."""
+    return _run_state(session_id, loaded, _not_held(given, loaded, None), "")
+
+
+def end(run: RunState, given: Sequence[BaseMessage]) -> End:
     """End a run with these messages; its state then tells the thread's next run what is stored."""
     messages = complete(given)
     new = _new_messages(messages, given, run)
@@ -78,7 +106,7 @@ def end(run: RunState, given: Sequence[AnyMessage]) -> End:
         # The first new message is still there, so a summary replaces stored messages only.
         # Otherwise it stands for messages of this run too, and must be stored.
         new = [m for m in new if m.additional_kwargs.get("lc_source") != "summarization"]
-    return End({**run, "held": _digests(messages)}, messages, new)
+    return End({**run, "held": _digests(messages), "asked": ""}, messages, new)
 
 
 def are_equal(messages: Sequence[BaseMessage], others: Sequence[BaseMessage]) -> bool:
@@ -89,13 +117,84 @@ def are_equal(messages: Sequence[BaseMessage], others: Sequence[BaseMessage]) ->
         return False
 
 
+def _not_held(
+    given: Sequence[BaseMessage], loaded: Sequence[BaseMessage], previous: RunState | None
+) -> list[BaseMessage]:
+    """Return the messages that neither the session nor the thread's earlier part holds."""
+    _assign_ids(loaded)
+    loaded_ids = {message.id for message in loaded}
+    new = [message for message in given if message.id not in loaded_ids]
+    return _exclude(previous["held"], new) if previous else new
+
+
+def _is_replaced(last: BaseMessage | None, new: Sequence[BaseMessage]) -> bool:
+    """Tell whether the input replaced older messages of an unfinished run, by their ids."""
+    return isinstance(last, AIMessage) or (isinstance(last, ToolMessage) and not new)
+
+
+def _is_unanswered(loaded: Sequence[BaseMessage]) -> bool:
+    return bool(loaded) and isinstance(loaded[-1], HumanMessage)
+
+
+def _copy_question(
+    given: Sequence[BaseMessage], loaded: Sequence[BaseMessage]
+) -> Sequence[BaseMessage]:
+    """Return the question that ends the input under new ids, since the session holds it.
+
+    Those of its messages that follow each other in the session too are one question.
+    """
+    places = {message.id: place for place, message in enumerate(loaded)}
+    place = places.get(given[-1].id, 0)
+    question: list[BaseMessage] = []
+    for message in reversed(given):
+        if isinstance(message, (AIMessage, ToolMessage)):
+            break
+        if question and places.get(message.id) != place:
+            break
+        question.append(message.model_copy(update={"id": str(uuid4())}))
+        place -= 1
+    return question[::-1]
+
+
+def _nothing_new(given: Sequence[BaseMessage]) -> InvalidArgumentError:
+    if not given:
+        return InvalidArgumentError(
+            "messages",
+            "is empty, and the session has no unanswered question. If this resumes an interrupt, "
+            "its thread has expired: invoke the agent with the input again, and give threads a "
+            "longer expiry",
+        )
+    return InvalidArgumentError(
+        "messages",
+        "holds nothing to answer: a message with the id of an older one replaces it, and all are "
+        "already in the thread or the session. Give a new message, such as a copy of the old one "
+        'without its id, `message.model_copy(update={"id": None})`; to go on with a run that has '
+        "not ended, resume it: `agent.invoke(None, config)`",
+    )
+
+
+def _run_state(
+    session_id: str, loaded: Sequence[BaseMessage], new: Sequence[BaseMessage], asked: str
+) -> RunState:
+    loaded_ids = {message.id for message in loaded}
+    # Results that are missing in the session stay missing there: only its end can be written.
+    missing = [message for message in complete(loaded) if message.id not in loaded_ids]
+    return {
+        "session_id": session_id,
+        "held": _digests([*loaded, *missing]),
+        "first": (new[0].id or "") if new else "",
+        "last": next((each[-1].id or "" for each in (new, loaded) if each), ""),
+        "asked": asked,
+    }
+
+
 def _new_messages(
-    messages: Sequence[AnyMessage], given: Sequence[AnyMessage], run: RunState
-) -> list[AnyMessage]:
+    messages: Sequence[BaseMessage], given: Sequence[BaseMessage], run: RunState
+) -> list[BaseMessage]:
     """Return the new ones of completed messages."""
     given_ids = {message.id for message in given}
     not_held = {message.id for message in _exclude(run["held"], messages)}
-    new: list[AnyMessage] = []
+    new: list[BaseMessage] = []
     is_new_call = False
     for message in messages:
         if isinstance(message, AIMessage):
@@ -126,7 +225,7 @@ def _digests(messages: Iterable[BaseMessage]) -> bytes:
     return b"".join(map(_digest, messages))
 
 
-def _exclude(digests: bytes, messages: Iterable[AnyMessage]) -> list[AnyMessage]:
+def _exclude(digests: bytes, messages: Iterable[BaseMessage]) -> list[BaseMessage]:
     """Return the messages whose digests are not among `digests`."""
     step = _DIGEST_BYTES
     excluded = {digests[start : start + step] for start in range(0, len(digests), step)}
