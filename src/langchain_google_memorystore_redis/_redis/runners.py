@@ -110,12 +110,14 @@ class Runner:
             except Exception as error:  # noqa: BLE001  (raised there)
                 commands = retry_commands(error, ops[0], non_retryable(self._is_cluster))
                 for command in commands[:-1]:
-                    self._client.execute_command(*without_numbers(command))
+                    self._client.execute_command(*without_numbers(command), NEVER_DECODE=True)
                 replies = self._send_pipeline(ops)
             for _ in range(_MAX_REDIRECTIONS):
                 if not (errors_in(replies) and self._is_cluster):
                     break
-                self._client.execute_command(*without_numbers(ops[0].eval_command()))
+                self._client.execute_command(
+                    *without_numbers(ops[0].eval_command()), NEVER_DECODE=True
+                )
                 replies = self._send_pipeline(ops, ask_target(self._client, replies))
             for failure in errors_in(replies):
                 raise failure
@@ -233,12 +235,12 @@ class AsyncRunner:
             except Exception as error:  # noqa: BLE001  (raised there)
                 commands = retry_commands(error, ops[0], non_retryable(self._is_cluster))
                 for command in commands[:-1]:
-                    await self._send(command, {})
+                    await self._send(command, {"NEVER_DECODE": True})
                 replies = await self._send_pipeline(ops)
             for _ in range(_MAX_REDIRECTIONS):
                 if not (errors_in(replies) and self._is_cluster):
                     break
-                await self._send(ops[0].eval_command(), {})
+                await self._send(ops[0].eval_command(), {"NEVER_DECODE": True})
                 replies = await self._send_pipeline(ops, ask_target(self._client, replies))
             for failure in errors_in(replies):
                 raise failure
