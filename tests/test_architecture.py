@@ -28,7 +28,7 @@ SHARED = {"_codec", "_filters", "_vectors"}
 """Rooms that every wing may use."""
 WINGS = {"_cache", "_connect", "_history", "_sessions", "_checkpoint", "_documents"}
 """Folders that hold one feature each."""
-LEGACY_PATHS = {"chat_message_history", "vectorstore", "version"}
+LEGACY_PATHS = {"chat_message_history", "loader", "saver", "vectorstore", "version"}
 """Module paths of release 0.3.0."""
 ROOT_MODULES = {"__init__", "demo", "errors", "sessions"} | LEGACY_PATHS
 BETWEEN_WINGS = {
@@ -45,6 +45,7 @@ DOORS = {
     "_documents.vectorstore",
     "_documents.retrieval",
     "_documents.legacy",
+    "_documents.loader",
 }
 """Modules of the public classes and functions."""
 LANGCHAIN_ADAPTERS = {*DOORS, "_checkpoint.configs"}

@@ -15,6 +15,7 @@ from langchain_google_memorystore_redis.errors import (
     CorruptCheckpointError,
     CorruptEntryError,
     CredentialsError,
+    DocumentExistsError,
     DocumentsNotStoredError,
     EmbeddedServerError,
     EntryNotFoundError,
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     )
     from langchain_google_memorystore_redis._documents.information import IndexInfo
     from langchain_google_memorystore_redis._documents.legacy import RedisVectorStore
+    from langchain_google_memorystore_redis._documents.loader import MemorystoreDocumentLoader
+    from langchain_google_memorystore_redis._documents.saver import MemorystoreDocumentSaver
     from langchain_google_memorystore_redis._documents.vectorstore import MemorystoreVectorStore
     from langchain_google_memorystore_redis._history.entry import Entry
     from langchain_google_memorystore_redis._history.history import (
@@ -71,6 +74,7 @@ __all__ = [
     "CorruptEntryError",
     "CredentialsError",
     "DistanceStrategy",
+    "DocumentExistsError",
     "DocumentsNotStoredError",
     "EmbeddedServerError",
     "Entry",
@@ -90,6 +94,8 @@ __all__ = [
     "InvalidVectorError",
     "MemorystoreCache",
     "MemorystoreChatMessageHistory",
+    "MemorystoreDocumentLoader",
+    "MemorystoreDocumentSaver",
     "MemorystoreError",
     "MemorystoreNodeCache",
     "MemorystoreSaver",
@@ -121,6 +127,8 @@ _LAZY = {
     "MemorystoreNodeCache": ("_cache.nodes", "langgraph"),
     # Importing LangChain's chat histories takes longer than all the rest of this package.
     "MemorystoreChatMessageHistory": ("_history.history", None),
+    "MemorystoreDocumentLoader": ("_documents.loader", None),
+    "MemorystoreDocumentSaver": ("_documents.saver", None),
     "MemorystoreSaver": ("_checkpoint.saver", "langgraph"),
     "IndexInfo": ("_documents.information", None),
     "MemorystoreVectorStore": ("_documents.vectorstore", "vector"),

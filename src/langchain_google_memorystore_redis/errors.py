@@ -8,6 +8,7 @@
     ├── InvalidVectorError        (ValueError)             a vector that no index can use
     ├── InvalidDocumentError      (ValueError, TypeError)  a document that would not come back equal
     ├── DocumentsNotStoredError   (RuntimeError)           a load that failed on the way
+    ├── DocumentExistsError       (RuntimeError)           a document saved onto an existing one
     ├── IndexMissingError         (LookupError)            a search without an index
     ├── IndexMismatchError        (ValueError)             an index that is not as asked for
     ├── SearchUnavailableError    (RuntimeError)           a server without vector search
@@ -49,6 +50,7 @@ __all__ = [
     "CorruptCheckpointError",
     "CorruptEntryError",
     "CredentialsError",
+    "DocumentExistsError",
     "DocumentsNotStoredError",
     "EmbeddedServerError",
     "EntryNotFoundError",
@@ -139,18 +141,27 @@ class InvalidDocumentError(MemorystoreError, ValueError, TypeError):
 class DocumentsNotStoredError(MemorystoreError, RuntimeError):
     """Something failed while documents were being added; `__cause__` is the error.
 
-    `stored` are the ids of documents that are stored, `unknown` those that may be or not. Adding
-    all of them again under the same ids is safe.
+    `stored` are the ids of documents that are stored, `unknown` those that may be or not.
     """
 
     def __init__(self, stored: list[str], unknown: list[str], rest: int, problem: str) -> None:
         super().__init__(
             f"{len(stored)} documents are stored, {len(unknown)} may be or not, and {rest} are not "
-            f"({problem}). `stored` and `unknown` name them; adding them again under the same ids "
-            "is safe."
+            f"(`stored` and `unknown` name them): {problem}"
         )
         self.stored = stored
         self.unknown = unknown
+
+
+class DocumentExistsError(MemorystoreError, RuntimeError):
+    """Some of the documents exist already, so nothing was saved. `ids` name them."""
+
+    def __init__(self, ids: list[str]) -> None:
+        super().__init__(
+            f"{len(ids)} of the documents exist already, such as {ids[0]!r:.80}. Nothing was "
+            "saved: choose other ids, or delete those first (`ids` names them)."
+        )
+        self.ids = ids
 
 
 class IndexMissingError(MemorystoreError, LookupError):
@@ -333,9 +344,7 @@ class SessionExistsError(MemorystoreError, ValueError):
     """The target of a copy exists already. `session_id` names it."""
 
     def __init__(self, session_id: str) -> None:
-        super().__init__(
-            f"session {session_id!r} exists already. Choose another id, or clear it first."
-        )
+        super().__init__(f"session {session_id!r} exists already. Choose another id, or clear it.")
         self.session_id = session_id
 
 
@@ -354,9 +363,7 @@ class ClusterChangedError(MemorystoreError, RuntimeError):
     """A node left the cluster, or ceased to be a primary, while its keys were being listed."""
 
     def __init__(self, node: str) -> None:
-        super().__init__(
-            f"node {node} left the cluster while its keys were being listed. Run it again."
-        )
+        super().__init__(f"node {node} left the cluster while its keys were listed. Run it again.")
         self.node = node
 
 

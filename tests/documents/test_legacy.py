@@ -312,7 +312,9 @@ def test_arguments_of_the_constructor_are_checked() -> None:
         RedisVectorStore.from_texts(["1 0"], Vectors())
 
 
-@pytest.mark.parametrize("module", ["chat_message_history", "vectorstore", "version"])
+@pytest.mark.parametrize(
+    "module", ["chat_message_history", "loader", "saver", "vectorstore", "version"]
+)
 def test_the_module_paths_of_release_030_are_there(module: str) -> None:
     import importlib
 

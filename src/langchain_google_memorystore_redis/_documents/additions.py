@@ -7,38 +7,26 @@ pipelines; what it replaces is asked for first, so that no field of it and no ex
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from langchain_google_memorystore_redis._documents.codec import RowCodec
+from langchain_google_memorystore_redis._documents.drafts import Draft, draft_documents
 from langchain_google_memorystore_redis._documents.embeddings import Embedding, embed_texts
 from langchain_google_memorystore_redis._documents.indexes import Index
 from langchain_google_memorystore_redis._documents.keys import DocumentKeys
 from langchain_google_memorystore_redis._documents.rows import batched
-from langchain_google_memorystore_redis._redis.arguments import iterable_not_str
+from langchain_google_memorystore_redis._documents.writing import Writing
 from langchain_google_memorystore_redis._redis.op import FanOut, Flow, Op
 from langchain_google_memorystore_redis.errors import (
-    DocumentsNotStoredError,
-    InvalidArgumentError,
     InvalidDocumentError,
 )
 
+_ADVICE = "adding all again under the same ids is safe"
+
 _OVERHEAD = 16
 """Bytes that a field adds to a command, beside its name and value."""
-
-
-class Draft(NamedTuple):
-    """Document that is to be added."""
-
-    id: str
-    key: bytes
-    text: str
-    row: dict[bytes, bytes]
-    is_new: bool
-    """True if its id has just been made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,38 +46,22 @@ class Additions:
         ids: Iterable[str | None] | None,
     ) -> list[Draft]:
         """Check documents, and make ids where there are none."""
-        checked = list(iterable_not_str("texts", texts))
-        metadata = _as_many("metadatas", metadatas, checked)
-        named = _as_many("ids", ids, checked)
-        drafts: dict[str, Draft] = {}
-        for index, (text, fields, given) in enumerate(zip(checked, metadata, named, strict=True)):
-            id_ = str(uuid.uuid4()) if given is None else given
-            key = self.keys.key(id_)
-            id_ = self.keys.id(key)
-            if id_ in drafts:
-                raise InvalidArgumentError("ids", f"{given!r:.80} is given twice")
-            row = self.codec.encode(index, text, {} if fields is None else fields)
-            drafts[id_] = Draft(id_, key, text, row, given is None)
-        return list(drafts.values())
+        return draft_documents(self.keys, self.codec, texts, metadatas, ids)
 
     def add(self, drafts: Sequence[Draft], ttl_ms: int, batch_size: int) -> Flow[list[str]]:
         """Embed and write documents; returns their ids.
 
         Raises `DocumentsNotStoredError` if something fails once writing has begun.
         """
-        sent: list[str] = []
-        stored: list[str] = []
+        writing = Writing(len(drafts))
         try:
             for start, batch in enumerate(batched(drafts, batch_size)):
-                yield from self._add_batch(start * batch_size, batch, ttl_ms, sent, stored)
+                yield from self._add_batch(start * batch_size, batch, ttl_ms, writing)
         except Exception as error:
-            if not sent:
+            if not writing.sent:
                 raise
-            unknown = [each for each in sent if each not in set(stored)]
-            rest = len(drafts) - len(sent)
-            problem = self._problem(error)
-            raise DocumentsNotStoredError(stored, unknown, rest, problem) from error
-        return stored
+            raise writing.error(self._problem(error), _ADVICE) from error
+        return writing.stored
 
     def _problem(self, error: Exception) -> str:
         problem = f"{type(error).__name__}: {error}"
@@ -101,25 +73,15 @@ class Additions:
         )
 
     def _add_batch(
-        self, start: int, batch: Sequence[Draft], ttl_ms: int, sent: list[str], stored: list[str]
+        self, start: int, batch: Sequence[Draft], ttl_ms: int, writing: Writing
     ) -> Flow[None]:
         replaced = yield from self._replaced(start, batch)
         vectors = yield from embed_texts(self.embedding, [draft.text for draft in batch], start)
         packed = yield from self.index.pack(vectors, start)
         yield from self.index.ensure(len(packed[0]) // 4)
         for group in self._groups(batch, packed):
-            sent += [draft.id for draft in group]
             commands = [self._commands(draft, replaced.get(draft.id), ttl_ms) for draft in group]
-            answers = iter(
-                (yield FanOut([Op(command, bool) for each in commands for command in each]))
-            )
-            failures: list[Exception] = []
-            for draft, each in zip(group, commands, strict=True):
-                errors = [a for a in islice(answers, len(each)) if isinstance(a, Exception)]
-                failures += errors
-                stored += [] if errors else [draft.id]
-            if failures:
-                raise failures[0]
+            yield from writing.send(group, commands)
 
     def _replaced(self, start: int, batch: Sequence[Draft]) -> Flow[dict[str, set[bytes]]]:
         """Return the names of fields of documents that will be replaced.
@@ -159,9 +121,7 @@ class Additions:
     def _commands(
         self, draft: Draft, replaced: set[bytes] | None, ttl_ms: int
     ) -> list[tuple[Any, ...]]:
-        commands: list[tuple[Any, ...]] = [
-            ("HSET", draft.key, *(part for item in draft.row.items() for part in item))
-        ]
+        commands = [draft.write]
         stale = (replaced or set()) - draft.row.keys()
         if stale:
             commands.append(("HDEL", draft.key, *stale))
@@ -170,12 +130,3 @@ class Additions:
         elif replaced:
             commands.append(("PERSIST", draft.key))
         return commands
-
-
-def _as_many(argument: str, values: Iterable[Any] | None, texts: Sequence[Any]) -> list[Any]:
-    if values is None:
-        return [None] * len(texts)
-    given = list(iterable_not_str(argument, values))
-    if len(given) != len(texts):
-        raise InvalidArgumentError(argument, f"has {len(given)} items for {len(texts)} texts")
-    return given

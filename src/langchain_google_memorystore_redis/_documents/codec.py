@@ -38,7 +38,8 @@ class RowCodec:
     @property
     def reserved(self) -> tuple[str, ...]:
         """Names that metadata cannot have."""
-        return (self.content_field, self.vector_field, self.distance_field)
+        names = (self.content_field, self.vector_field, self.distance_field)
+        return tuple(name for name in names if name)
 
     def encode(self, index: int, text: Any, metadata: Any) -> dict[bytes, bytes]:
         """Return the fields of a document but for its vector.

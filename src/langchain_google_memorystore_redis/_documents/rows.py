@@ -30,7 +30,7 @@ def read_rows(keys: Sequence[bytes]) -> Flow[list[Row | Exception]]:
     """
     rows: list[Row | Exception] = []
     for page in batched(keys, PAGE_SIZE):
-        rows += yield FanOut([Op(("HGETALL", key), _parse_row) for key in page])
+        rows += yield FanOut([Op(("HGETALL", key), parse_row) for key in page])
     return rows
 
 
@@ -61,7 +61,8 @@ def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _parse_row(reply: Any) -> Row:
+def parse_row(reply: Any) -> Row:
+    """Read HGETALL: a map, or an array of names and values."""
     if isinstance(reply, Mapping):
         return reply
     return dict(zip(reply[::2], reply[1::2], strict=True))

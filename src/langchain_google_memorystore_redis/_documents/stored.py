@@ -6,7 +6,7 @@ where keys are listed, and an error where an id names it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -41,20 +41,37 @@ class StoredDocuments:
         """Return the documents that are there, in the order of their ids."""
         named = self._named(ids)
         keys = [key for each in named for key in each]
-        rows = _raised((yield from read_rows(keys)))
+        rows = raised((yield from read_rows(keys)))
         documents = [
             self.codec.decode(self.keys.id(key), row) for key, row in zip(keys, rows, strict=True)
         ]
         return list(dict(_first(named, documents)).values())
 
-    def delete(self, ids: Iterable[str]) -> Flow[bool]:
+    def delete(self, ids: Iterable[str], page_size: int = PAGE_SIZE) -> Flow[bool]:
         """Remove documents; hashes without text are none and stay."""
-        content = self.codec.content_field
-        for page in batched(self._named(ids), PAGE_SIZE):
-            ops = [Op(("HEXISTS", key, content), bool) for keys in page for key in keys]
-            there = _raised((yield FanOut(ops)))
-            yield from _unlink(key for key, _ in _first(page, there))
+        for page in batched(self._named(ids), page_size):
+            yield from self._delete_page(page, raised)
         return True
+
+    def delete_all(self, page_size: int) -> Flow[bool]:
+        """Remove all documents, found by SCAN."""
+        cursor: ScanCursor | None = yield from start_scan()
+        while cursor is not None:
+            ids, cursor = yield from scan_page(self.keys.prefix, cursor)
+            for page in batched([(self.keys.key(each),) for each in ids], page_size):
+                yield from self._delete_page(page, listed)
+        return True
+
+    def _delete_page(
+        self,
+        page: Sequence[tuple[bytes, ...]],
+        checked: Callable[[Sequence[Any]], Iterable[bool | None]],
+    ) -> Flow[None]:
+        content = self.codec.content_field
+        answers = yield FanOut(
+            [Op(("HEXISTS", key, content), bool) for keys in page for key in keys]
+        )
+        yield from _unlink(key for key, _ in _first(page, checked(answers)))
 
     def _named(self, ids: Iterable[str]) -> list[tuple[bytes, ...]]:
         return [self.keys.named(each) for each in dict.fromkeys(iterable_not_str("ids", ids))]
@@ -95,10 +112,10 @@ def _first(
 def _unlink(keys: Iterable[bytes]) -> Flow[None]:
     ops = [Op(("UNLINK", key), bool) for key in keys]
     if ops:
-        _raised((yield FanOut(ops)))
+        raised((yield FanOut(ops)))
 
 
-def _raised(answers: Sequence[Any]) -> Sequence[Any]:
+def raised(answers: Sequence[Any]) -> Sequence[Any]:
     """Return answers; raise the first error among them."""
     for answer in answers:
         if isinstance(answer, Exception):
