@@ -21,10 +21,12 @@ if find_spec("langgraph") is None:
         "docs/checkpointer.md",
         "docs/how-to/observability.md",
         "docs/middleware.md",
+        "docs/store.md",
         "docs/*.ipynb",
         "src/*/_cache/nodes.py",
         "src/*/_checkpoint/*.py",
         "src/*/_history/middleware.py",
+        "src/*/_store/*.py",
         "tests/soak/agents.py",
         "tests/test_architecture.py",
         "tests/test_public.py",
@@ -34,6 +36,7 @@ if find_spec("langgraph") is None:
         "tests/history/test_middleware.py",
         "tests/history/test_open_calls.py",
         "tests/history/test_same_input.py",
+        "tests/store",
     ]
 else:
     pytest_plugins.append("tests.plugins.agents")

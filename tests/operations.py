@@ -19,6 +19,7 @@ from langchain_google_memorystore_redis import (
     MemorystoreCache,
     MemorystoreChatMessageHistory,
     MemorystoreSaver,
+    MemorystoreStore,
     sessions,
 )
 from langchain_google_memorystore_redis._cache.keys import CacheKeys
@@ -26,6 +27,8 @@ from tests.cache.caches import ANSWER, MODEL
 from tests.checkpoint.savers import Awaited, Saver, checkpoint_of, config_of, grow, keys_of
 from tests.plugins.clients import Target, asyncio_client
 from tests.plugins.doors import DoorHistory
+from tests.store.stores import DoorStore
+from tests.store.stores import keys_of as item_keys
 
 TTL = 1000
 
@@ -57,6 +60,14 @@ class Wings:
             return await getattr(cache, f"a{name}")(*args)
         return getattr(cache, name)(*args)
 
+    def store(self) -> DoorStore:
+        """Return a store whose methods are awaited; texts of two words have equal vectors."""
+        index: Any = {"embed": lambda texts: [[1.0, len(t.split())] for t in texts], "dims": 2}
+        made = MemorystoreStore(
+            self.client, ttl={"default_ttl": TTL}, key_prefix=self.prefix, index=index
+        )
+        return DoorStore(made, self.by_async)
+
     async def sessions(self, name: str, *args: Any, **options: Any) -> Any:
         """Call a function of the module `sessions`, or its twin; a listing becomes a list."""
         function = getattr(sessions, f"a{name}" if self.by_async else name)
@@ -86,7 +97,7 @@ Step = Callable[[Wings, str], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Operation:
-    """Something a user does to a session or thread, named by an id."""
+    """Something a user does to a session, thread or namespace, named by an id."""
 
     name: str
     prepare: Step
@@ -96,7 +107,7 @@ class Operation:
     keys_of: Callable[[str, str], tuple[str, ...]] = lambda prefix, id_: (prefix + id_,)
     """Keys of the session, thread or answer, by key prefix and id."""
     evicts: int | None = None
-    """Which of a thread's two keys a full server evicts before the call."""
+    """Which of several keys a full server evicts before the call."""
 
     def __str__(self) -> str:
         return self.name
@@ -213,6 +224,38 @@ async def _copied(wings: Wings, id_: str) -> Any:
     return [await _checkpoints(wings, each) for each in (id_, f"{id_}:target")]
 
 
+# Items
+
+
+async def _item(wings: Wings, id_: str) -> None:
+    await wings.store().put((id_,), "a", {"text": "two words"})
+
+
+async def _items(wings: Wings, id_: str) -> Any:
+    store = wings.store()
+    found = await store.search((id_,), query="two words")
+    listed = await store.list_namespaces(prefix=(id_,))
+    return [(each.key, each.value, each.score) for each in found], len(listed)
+
+
+async def _put_item(wings: Wings, id_: str) -> None:
+    await wings.store().put((id_,), "a", {"text": "three words more"})
+
+
+async def _get_item(wings: Wings, id_: str) -> None:
+    assert (await wings.store().get((id_,), "a")).value == {"text": "two words"}
+
+
+async def _forget_namespace(wings: Wings, id_: str) -> None:
+    store = wings.store()
+    await store.delete((id_,), "a")
+    forget = store.store._ops._namespaces.forget([id_.encode() + b"\0", b"no time"])
+    if wings.by_async:
+        await store.store._async.run(forget)
+    else:
+        store.store._sync.run(forget)
+
+
 def _of_session(name: str, prepare: Step, call: Step) -> Operation:
     return Operation(name, prepare, call, _texts)
 
@@ -248,6 +291,14 @@ def _of_answer(name: str, prepare: Step, call: Step) -> Operation:
 
 def _keys_of_answer(prefix: str, id_: str) -> tuple[str, ...]:
     return tuple(key.decode() for key in CacheKeys(prefix).of_entry((id_, MODEL)))
+
+
+def _keys_of_item(prefix: str, id_: str) -> tuple[str, ...]:
+    return item_keys(prefix, (id_,), "a")
+
+
+def _of_item(name: str, prepare: Step, call: Step, evicts: int | None = None) -> Operation:
+    return Operation(name, prepare, call, _items, _keys_of_item, evicts)
 
 
 OPERATIONS = (
@@ -291,4 +342,11 @@ OPERATIONS = (
             ("prune", lambda wings, id_: wings.saver().aprune([id_])),
         )
     ),
+    _of_item("put an item into a new namespace", _nothing, _put_item),
+    _of_item("put an item", _item, _put_item),
+    _of_item("get an item", _item, _get_item),
+    _of_item("delete an item", _item, lambda wings, id_: wings.store().delete((id_,), "a")),
+    _of_item("delete an item and forget its namespace", _item, _forget_namespace),
+    _of_item("search items", _item, _items),
+    _of_item("search where an item was evicted", _item, _items, 1),
 )

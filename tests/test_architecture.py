@@ -26,7 +26,7 @@ LUA = sorted(ROOT.rglob("*.lua"))
 
 SHARED = {"_codec", "_filters", "_vectors"}
 """Rooms that every wing may use."""
-WINGS = {"_cache", "_connect", "_history", "_sessions", "_checkpoint", "_documents"}
+WINGS = {"_cache", "_connect", "_history", "_sessions", "_checkpoint", "_documents", "_store"}
 """Folders that hold one feature each."""
 LEGACY_PATHS = {"chat_message_history", "loader", "saver", "vectorstore", "version"}
 """Module paths of release 0.3.0."""
@@ -34,6 +34,7 @@ ROOT_MODULES = {"__init__", "demo", "errors", "sessions"} | LEGACY_PATHS
 BETWEEN_WINGS = {
     "_sessions": {"_history"},
     "_checkpoint": {"_connect.owned"},
+    "_store": {"_connect.owned"},
 }
 DOORS = {
     "_cache.llm",
@@ -46,9 +47,10 @@ DOORS = {
     "_documents.retrieval",
     "_documents.legacy",
     "_documents.loader",
+    "_store.store",
 }
 """Modules of the public classes and functions."""
-LANGCHAIN_ADAPTERS = {*DOORS, "_checkpoint.configs"}
+LANGCHAIN_ADAPTERS = {*DOORS, "_checkpoint.configs", "_store.conversions"}
 """Private modules that may know more of LangChain and LangGraph than messages."""
 PURE_ROLES = r"(operations\w*|pages|delta|keys|formats|origins|codec|configs)"
 PURE_LANGCHAIN = ("langchain_core.messages", "langchain_core.documents", "langchain_core.outputs")

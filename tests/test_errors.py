@@ -11,7 +11,13 @@ import pytest
 
 from langchain_google_memorystore_redis import errors
 
-VALUES: dict[str, Any] = {"str": "text", "str | None": "text", "int": 2, "list[str]": ["text"]}
+VALUES: dict[str, Any] = {
+    "str": "text",
+    "str | None": "text",
+    "int": 2,
+    "list[str]": ["text"],
+    "tuple[str, ...]": ("text",),
+}
 
 
 def arguments_of(error: type) -> list[Any]:

@@ -19,12 +19,13 @@ from langchain_google_memorystore_redis import (
     ChatHistoryMiddleware,
     MemorystoreChatMessageHistory,
     MemorystoreSaver,
+    MemorystoreStore,
     sessions,
 )
 
 REPOSITORY = Path(__file__).parents[1]
 NAME = package.__name__
-CLASSES = (MemorystoreChatMessageHistory, MemorystoreSaver)
+CLASSES = (MemorystoreChatMessageHistory, MemorystoreSaver, MemorystoreStore)
 """Classes whose methods make round trips."""
 TWINS: dict[str, tuple[Any, str]] = {
     f"{owner.__name__}.{name}": (owner, name)
@@ -83,6 +84,7 @@ def test_there_are_twins_to_hold_to_each_other() -> None:
             "aput",
             "aput_writes",
         ],
+        "MemorystoreStore": ["abatch"],
         f"{NAME}.sessions": [
             "adelete_prefix",
             "adelete_sessions",
@@ -183,7 +185,12 @@ def test_the_package_imports_without_its_extras() -> None:
 
 @pytest.mark.process
 @pytest.mark.parametrize(
-    ("name", "extra"), [("MemorystoreSaver", "langgraph"), ("ChatHistoryMiddleware", "langchain")]
+    ("name", "extra"),
+    [
+        ("MemorystoreSaver", "langgraph"),
+        ("MemorystoreStore", "langgraph"),
+        ("ChatHistoryMiddleware", "langchain"),
+    ],
 )
 def test_without_its_extra_the_error_says_what_to_install(name: str, extra: str) -> None:
     code = (

@@ -14,6 +14,7 @@ from langchain_google_memorystore_redis.errors import (
     ClusterChangedError,
     CorruptCheckpointError,
     CorruptEntryError,
+    CorruptItemError,
     CredentialsError,
     DocumentExistsError,
     DocumentsNotStoredError,
@@ -27,6 +28,7 @@ from langchain_google_memorystore_redis.errors import (
     InvalidClientError,
     InvalidDocumentError,
     InvalidFilterError,
+    InvalidItemError,
     InvalidMessageError,
     InvalidVectorError,
     MemorystoreError,
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     )
     from langchain_google_memorystore_redis._history.middleware import ChatHistoryMiddleware
     from langchain_google_memorystore_redis._history.read_cache import ReadCache
+    from langchain_google_memorystore_redis._store.store import MemorystoreStore
     from langchain_google_memorystore_redis.version import __version__
 
 __all__ = [
@@ -72,6 +75,7 @@ __all__ = [
     "ClusterChangedError",
     "CorruptCheckpointError",
     "CorruptEntryError",
+    "CorruptItemError",
     "CredentialsError",
     "DistanceStrategy",
     "DocumentExistsError",
@@ -90,6 +94,7 @@ __all__ = [
     "InvalidClientError",
     "InvalidDocumentError",
     "InvalidFilterError",
+    "InvalidItemError",
     "InvalidMessageError",
     "InvalidVectorError",
     "MemorystoreCache",
@@ -99,6 +104,7 @@ __all__ = [
     "MemorystoreError",
     "MemorystoreNodeCache",
     "MemorystoreSaver",
+    "MemorystoreStore",
     "MemorystoreVectorStore",
     "MessageIndexError",
     "MissingExtraError",
@@ -130,6 +136,7 @@ _LAZY = {
     "MemorystoreDocumentLoader": ("_documents.loader", None),
     "MemorystoreDocumentSaver": ("_documents.saver", None),
     "MemorystoreSaver": ("_checkpoint.saver", "langgraph"),
+    "MemorystoreStore": ("_store.store", "langgraph"),
     "IndexInfo": ("_documents.information", None),
     "MemorystoreVectorStore": ("_documents.vectorstore", "vector"),
     "ReadCache": ("_history.read_cache", None),

@@ -21,6 +21,8 @@
     ├── WrongTypeError            (TypeError)              a key that holds another Redis type
     ├── CorruptEntryError         (ValueError)             a stored element that is no message
     ├── CorruptCheckpointError    (ValueError)             a stored checkpoint that is none
+    ├── InvalidItemError          (ValueError, TypeError)  a value that would not come back equal
+    ├── CorruptItemError          (ValueError)             a stored item that is none
     ├── MessageIndexError         (IndexError)             an index without a message
     ├── EntryNotFoundError        (LookupError)            an entry that is no longer there
     ├── NotReplicatedError        (RuntimeError)           stored, but not yet on enough replicas
@@ -41,39 +43,6 @@ from __future__ import annotations
 
 import copyreg
 from typing import Any
-
-__all__ = [
-    "ArgumentTypeError",
-    "AsyncClientError",
-    "ClientClosedError",
-    "ClusterChangedError",
-    "CorruptCheckpointError",
-    "CorruptEntryError",
-    "CredentialsError",
-    "DocumentExistsError",
-    "DocumentsNotStoredError",
-    "EmbeddedServerError",
-    "EntryNotFoundError",
-    "EventLoopError",
-    "HistoryChangedError",
-    "IndexMismatchError",
-    "IndexMissingError",
-    "InvalidArgumentError",
-    "InvalidClientError",
-    "InvalidDocumentError",
-    "InvalidFilterError",
-    "InvalidMessageError",
-    "InvalidVectorError",
-    "MemorystoreError",
-    "MessageIndexError",
-    "MissingExtraError",
-    "NotPicklableError",
-    "NotReplicatedError",
-    "SearchLimitError",
-    "SearchUnavailableError",
-    "SessionExistsError",
-    "WrongTypeError",
-]
 
 
 class MemorystoreError(Exception):
@@ -114,6 +83,19 @@ class InvalidMessageError(MemorystoreError, ValueError, TypeError):
         place = f"messages[{index}]" + (f", field {field}" if field else "")
         super().__init__(f"{place}: {problem}. Nothing of this batch was stored.")
         self.index = index
+        self.field = field
+
+
+class InvalidItemError(MemorystoreError, ValueError, TypeError):
+    """An item of the long-term store that would not come back equal; nothing of it was stored.
+
+    `field` is the part at fault, such as `value['created']`.
+    """
+
+    def __init__(self, namespace: tuple[str, ...], key: str, field: str, problem: str) -> None:
+        super().__init__(f"item {key!r:.80} of namespace {namespace!r}, {field}: {problem}")
+        self.namespace = namespace
+        self.key = key
         self.field = field
 
 
@@ -201,7 +183,9 @@ class SearchUnavailableError(MemorystoreError, RuntimeError):
 class SearchLimitError(MemorystoreError, RuntimeError):
     """A search would have to examine more documents here than `limit`."""
 
-    def __init__(self, limit: int, found: int = 0, wanted: int = 0) -> None:
+    def __init__(
+        self, limit: int, found: int = 0, wanted: int = 0, problem: str | None = None
+    ) -> None:
         examined = (
             f"of the nearest {limit:,} documents only {found} of {wanted} match the filter, which "
             "the server cannot be asked for exactly"
@@ -209,7 +193,8 @@ class SearchLimitError(MemorystoreError, RuntimeError):
             else f"there are more than {limit:,} documents to score"
         )
         super().__init__(
-            f"{examined}. Raise max_scored, or narrow the search: filter by equal strings or by "
+            problem
+            or f"{examined}. Raise max_scored, or narrow the search: filter by equal strings or by "
             "numbers in declared fields, or use an index (exact=False)."
         )
         self.limit = limit
@@ -299,6 +284,21 @@ class CorruptCheckpointError(MemorystoreError, ValueError):
         self.thread_id = thread_id
         self.checkpoint_ns = checkpoint_ns
         self.checkpoint_id = checkpoint_id
+
+
+class CorruptItemError(MemorystoreError, ValueError):
+    """A stored item that cannot be decoded: somebody else wrote to its key.
+
+    `namespace` and `key` say which.
+    """
+
+    def __init__(self, namespace: tuple[str, ...], key: str) -> None:
+        super().__init__(
+            f"item {key!r:.80} of namespace {namespace!r} cannot be decoded: something else wrote "
+            "to its key. Put it again, or delete it."
+        )
+        self.namespace = namespace
+        self.key = key
 
 
 class MessageIndexError(MemorystoreError, IndexError):
@@ -391,3 +391,6 @@ class CredentialsError(MemorystoreError, RuntimeError):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"no IAM token to log in with: {problem}")
+
+
+__all__ = [name for name in dir() if name.endswith("Error")]

@@ -89,6 +89,10 @@ def _names_of_docstrings(
             from langchain_google_memorystore_redis import MemorystoreSaver
 
             doctest_namespace.update(saver=MemorystoreSaver(client))
+        if "._store" in request.node.name:
+            from langchain_google_memorystore_redis import MemorystoreStore
+
+            doctest_namespace.update(store=MemorystoreStore(client))
         if with_search:
             from langchain_core.embeddings import DeterministicFakeEmbedding
 

@@ -17,6 +17,7 @@ from langchain_google_memorystore_redis import (
     MemorystoreChatMessageHistory,
     MemorystoreError,
     MemorystoreSaver,
+    MemorystoreStore,
     MemorystoreVectorStore,
     ReadCache,
 )
@@ -30,9 +31,10 @@ MAKERS: list[Callable[[Any], Any]] = [
     lambda _: ReadCache(),
     lambda client: MemorystoreSaver.from_conn_string("redis://127.0.0.1:1"),
     lambda client: MemorystoreVectorStore(client, "docs", DeterministicFakeEmbedding(size=8)),
+    MemorystoreStore,
 ]
 makers = pytest.mark.parametrize(
-    "make", MAKERS, ids=["history", "saver", "middleware", "cache", "context", "vectors"]
+    "make", MAKERS, ids=["history", "saver", "middleware", "cache", "context", "vectors", "store"]
 )
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from langchain_google_memorystore_redis._documents.codec import RowCodec
 from langchain_google_memorystore_redis._documents.drafts import Draft, draft_documents
-from langchain_google_memorystore_redis._documents.embeddings import Embedding, embed_texts
 from langchain_google_memorystore_redis._documents.indexes import Index
 from langchain_google_memorystore_redis._documents.keys import DocumentKeys
 from langchain_google_memorystore_redis._documents.rows import batched
 from langchain_google_memorystore_redis._documents.writing import Writing
 from langchain_google_memorystore_redis._redis.op import FanOut, Flow, Op
+from langchain_google_memorystore_redis._vectors.embeddings import Embedding, embed_texts
 from langchain_google_memorystore_redis.errors import (
     InvalidDocumentError,
 )

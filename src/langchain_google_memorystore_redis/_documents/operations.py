@@ -15,11 +15,6 @@ from langchain_core.documents import Document
 
 from langchain_google_memorystore_redis._documents.additions import Additions
 from langchain_google_memorystore_redis._documents.codec import RowCodec
-from langchain_google_memorystore_redis._documents.embeddings import (
-    Embedding,
-    embed_query,
-    embed_texts,
-)
 from langchain_google_memorystore_redis._documents.indexes import (
     MAX_EF,
     Index,
@@ -35,6 +30,11 @@ from langchain_google_memorystore_redis._redis.op import Flow
 from langchain_google_memorystore_redis._redis.scan import ScanCursor, scan_page, start_scan
 from langchain_google_memorystore_redis._vectors.distances import relevance
 from langchain_google_memorystore_redis._vectors.diversity import choose_diverse
+from langchain_google_memorystore_redis._vectors.embeddings import (
+    Embedding,
+    embed_query,
+    embed_texts,
+)
 from langchain_google_memorystore_redis._vectors.packing import pack_vectors, unpack_vectors
 from langchain_google_memorystore_redis.errors import (
     IndexMissingError,

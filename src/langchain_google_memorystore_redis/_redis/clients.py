@@ -41,6 +41,11 @@ def runners_for(client: Any, async_client: Any = None) -> tuple[BlockingRunner, 
     return blocking, ThreadRunner(client) if async_client is None else AsyncRunner(async_client)
 
 
+def is_cluster(client: Any) -> bool:
+    """Tell whether a client sends commands to the nodes of a cluster."""
+    return hasattr(client, "nodes_manager")
+
+
 def _is_async(client: Any) -> bool:
     return hasattr(client, "__aenter__")
 

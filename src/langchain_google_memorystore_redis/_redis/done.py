@@ -27,3 +27,12 @@ class Done(Coroutine[Any, Any, None]):
 
     def close(self) -> None:
         """Do nothing."""
+
+
+class DoneCount(int):
+    """Number that may be awaited, and is its own result."""
+
+    def __await__(self) -> Generator[Any, Any, int]:
+        """Return an iterator that ends at once."""
+        yield from ()
+        return int(self)

@@ -1,0 +1,1 @@
+"""Long-term memory: items in namespaces, with filters and semantic search."""
