@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from langchain_google_memorystore_redis._cache.llm import MemorystoreCache
     from langchain_google_memorystore_redis._cache.nodes import MemorystoreNodeCache
     from langchain_google_memorystore_redis._checkpoint.saver import MemorystoreSaver
+    from langchain_google_memorystore_redis._checkpoint.thread_cache import ThreadCache
     from langchain_google_memorystore_redis._connect.connect import aconnect, connect
     from langchain_google_memorystore_redis._documents.index_configs import (
         DistanceStrategy,
@@ -115,6 +116,7 @@ __all__ = [
     "SearchLimitError",
     "SearchUnavailableError",
     "SessionExistsError",
+    "ThreadCache",
     "VectorIndexConfig",
     "WrongTypeError",
     "__version__",
@@ -137,6 +139,7 @@ _LAZY = {
     "MemorystoreDocumentSaver": ("_documents.saver", None),
     "MemorystoreSaver": ("_checkpoint.saver", "langgraph"),
     "MemorystoreStore": ("_store.store", "langgraph"),
+    "ThreadCache": ("_checkpoint.thread_cache", "langgraph"),
     "IndexInfo": ("_documents.information", None),
     "MemorystoreVectorStore": ("_documents.vectorstore", "vector"),
     "ReadCache": ("_history.read_cache", None),

@@ -68,7 +68,7 @@ def client(server: Server) -> Iterator[Any]:
 
 @pytest.fixture
 def saver(client: Any, prefix: str) -> Saver:
-    return Awaited(MemorystoreSaver(client, key_prefix=prefix))
+    return Awaited(MemorystoreSaver(client, key_prefix=prefix, cache=None))
 
 
 def hgets(client: Any) -> int:

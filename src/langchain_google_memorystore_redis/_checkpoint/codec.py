@@ -16,7 +16,7 @@ from langchain_google_memorystore_redis._checkpoint.names import escape, unescap
 from langchain_google_memorystore_redis._checkpoint.values import (
     FIELD_BYTES,
     Serializer,
-    decode_values,
+    ValueDecoder,
     dump,
     load,
     split_fields,
@@ -87,10 +87,10 @@ class Record:
         """Return the metadata of the checkpoint."""
         return load(serde, self.metadata)
 
-    def decode_checkpoint(self, serde: Serializer, stored: Mapping[bytes, bytes]) -> Any:
+    def decode_checkpoint(self, decoder: ValueDecoder) -> Any:
         """Return the checkpoint as it was put."""
-        rest = load(serde, self.checkpoint)
-        return {**rest, "channel_values": decode_values(serde, self.values, stored)}
+        rest = load(decoder.serde, self.checkpoint)
+        return {**rest, "channel_values": decoder.decode(self.values)}
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -15,7 +15,7 @@ from typing import Any
 from langchain_google_memorystore_redis._checkpoint.keys import ThreadKeys
 from langchain_google_memorystore_redis._checkpoint.names import escape
 from langchain_google_memorystore_redis._checkpoint.pages import CheckpointPage, NameRange
-from langchain_google_memorystore_redis._checkpoint.values import Serializer, decode_values
+from langchain_google_memorystore_redis._checkpoint.values import Serializer, ValueDecoder
 from langchain_google_memorystore_redis._redis.op import Flow, ask
 from langchain_google_memorystore_redis._redis.scripts import Script
 
@@ -56,7 +56,7 @@ def delta_history(
             fields = page.record(name).values
             found = {channel: fields[channel] for channel in missing & fields.keys()}
             with page.decoding(name):
-                seeds = decode_values(serde, found, page.values)
+                seeds = ValueDecoder(serde, page.values).decode(found)
             for channel, seed in seeds.items():
                 histories[channel]["seed"] = seed
             missing -= seeds.keys()

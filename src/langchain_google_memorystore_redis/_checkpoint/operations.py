@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from langchain_google_memorystore_redis._checkpoint.changes import change_thread, delete_thread
 from langchain_google_memorystore_redis._checkpoint.codec import encode_record, encode_write
 from langchain_google_memorystore_redis._checkpoint.delta import delta_history
+from langchain_google_memorystore_redis._checkpoint.encoding import ValueEncoder
 from langchain_google_memorystore_redis._checkpoint.keys import (
     ThreadKeys,
     parse_thread_id,
@@ -37,9 +38,10 @@ from langchain_google_memorystore_redis._checkpoint.pages import (
     StoredCheckpoint,
 )
 from langchain_google_memorystore_redis._checkpoint.pruning import prune_thread
+from langchain_google_memorystore_redis._checkpoint.thread_cache import CachedThread, ThreadCache
 from langchain_google_memorystore_redis._checkpoint.values import (
     Serializer,
-    encode_value,
+    ValueDecoder,
     from_stored,
     to_stored,
 )
@@ -60,12 +62,14 @@ PAGE_BYTES = 1_000_000
 RECORDS_PER_PAGE = 500
 """Checkpoints that one round trip examines where their values are not needed."""
 
-_PUT = Script(__package__, "put", begin=("_whole", "_records", "_lowest_id", "_store_values"))
+_PUT_BEGIN = ("_whole", "_records", "_lowest_id", "_lacking", "_garbage", "_store_values")
+_PUT = Script(__package__, "put", begin=_PUT_BEGIN)
 _PUT_WRITES = Script(__package__, "put_writes", begin=("_whole",))
 _READ = Script(__package__, "read", begin=("_records", "_replies"))
 _NAMESPACES = Script(__package__, "namespaces")
-_DELETE_FOR_RUNS = Script(__package__, "delete_for_runs", begin=("_whole", "_records", "_remove"))
-_COPY = Script(__package__, "copy", begin=("_whole", "_store_values"))
+_DELETE_BEGIN = ("_whole", "_records", "_garbage", "_remove")
+_DELETE_FOR_RUNS = Script(__package__, "delete_for_runs", begin=_DELETE_BEGIN)
+_COPY = Script(__package__, "copy", begin=("_whole", "_garbage", "_store_values"))
 
 
 def _flatten(fields: Mapping[bytes, bytes]) -> Iterator[bytes]:
@@ -81,6 +85,7 @@ class CheckpointOps:
     ttl_ms: int = 0
     """Time to live in milliseconds, 0 for none."""
     refresh_on_read: bool = False
+    cache: ThreadCache | None = None
 
     def keys(self, thread_id: str) -> ThreadKeys:
         """Return the keys of a thread."""
@@ -95,8 +100,9 @@ class CheckpointOps:
     ) -> Flow[None]:
         """Store a checkpoint, and the values of those channels that have a new version.
 
-        The other values are those of the parent. If it has not all of them, because the thread
-        expired or was deleted or pruned, they are stored as well: a second round trip.
+        The other values are those of the parent, and of the new ones only those contents are sent
+        that the process does not hold. What the thread lacks of either, because it expired or was
+        deleted or pruned, is sent then: a second round trip, and more only if that happens again.
         """
         thread_id, namespace, parent_id = parent
         values, versions = checkpoint["channel_values"], checkpoint["channel_versions"]
@@ -107,19 +113,22 @@ class CheckpointOps:
         parent_name = checkpoint_name(namespace, parent_id) if parent_id else b""
         record = encode_record(self.serde, checkpoint, metadata, parent_id)
         new = {each for each, channel in channels.items() if channel in new_versions}
+        thread, unknown = self._cached(parent), set[bytes]()
+        knows_nothing = not parent_id and not namespace
         while True:
-            stored: dict[bytes, bytes] = {}
-            sent: dict[bytes, bytes] = {}
-            for each in (each for each in channels if each in new):
-                sent[each], contents = encode_value(self.serde, values[channels[each]])
-                stored |= contents
+            encoder = ValueEncoder(self.serde, thread, unknown, knows_nothing=knows_nothing)
+            fields = {
+                each: encoder.encode(values[channels[each]]) for each in channels if each in new
+            }
             old = [each for each in channels if each not in new]
-            head = (self.ttl_ms, name, parent_name, *record, len(old), *old, len(sent))
-            args = (*head, *_flatten(sent), *_flatten(to_stored(stored)))
-            missing = yield from change_thread(_PUT, self.keys(thread_id), args)
-            if not missing:
+            head = (self.ttl_ms, name, parent_name, *record, len(old), *old, len(fields))
+            args = (*head, *_flatten(fields), *_flatten(to_stored(encoder.sent())))
+            missing, lacking = yield from change_thread(_PUT, self.keys(thread_id), args)
+            if not missing and not lacking:
+                thread.learn(encoder.contents, fields.values(), is_all=False)
                 return
             new.update(missing)
+            unknown |= encoder.with_elements(lacking)
 
     def put_writes(
         self,
@@ -141,12 +150,20 @@ class CheckpointOps:
         """Return a checkpoint, the newest of its namespace if the address names none."""
         thread_id, namespace, checkpoint_id = address
 
+        thread = self._cached(address)
+        held, cached = thread.recall()
+
         def decode(reply: Any) -> StoredCheckpoint | None:
             page = CheckpointPage.from_reply(thread_id, reply)
-            return next(iter(page.decode_checkpoints(self.serde)), None)
+            decoder = ValueDecoder(self.serde, page.values, cached)
+            found = next(page.decode_checkpoints(decoder), None)
+            if found is not None:
+                fields = page.record(page.names[0]).values
+                thread.learn(decoder.decoded, fields.values(), is_all=True)
+            return found
 
         ranges = (NameRange.from_ids(namespace, checkpoint_id),)
-        return self._read(thread_id, ranges, decode, limit=1)
+        return self._read(thread_id, ranges, decode, limit=1, held=held)
 
     def list_page(self, listing: Listing) -> Flow[tuple[list[StoredCheckpoint], Listing | None]]:
         """Return the next checkpoints, newest first in each namespace, and the listing after them.
@@ -175,7 +192,7 @@ class CheckpointOps:
         if listing.remaining is not None:
             limit = min(limit, listing.remaining)
         page = yield from ask(self._read_page(thread_id, listing.ranges, limit))
-        stored = page.decode_checkpoints(self.serde)
+        stored = list(page.decode_checkpoints(ValueDecoder(self.serde, page.values)))
         return stored, listing.after(page, len(stored))
 
     def _ranges(self, listing: Listing) -> Flow[tuple[NameRange, ...]]:
@@ -200,7 +217,7 @@ class CheckpointOps:
         while names:
             ranges = tuple(map(NameRange.from_name, names))
             state = yield from ask(self._read_page(thread_id, ranges, CHECKPOINTS_PER_PAGE))
-            found += state.decode_checkpoints(self.serde)
+            found += state.decode_checkpoints(ValueDecoder(self.serde, state.values))
             # By name, not by count: another client may have removed a checkpoint meanwhile.
             names = names[names.index(state.names[-1]) + 1 :] if state.has_more else []
         return found, listing.after(page, len(found))
@@ -258,6 +275,11 @@ class CheckpointOps:
             yield from change_thread(_COPY, self.keys(target_thread_id), args)
             listing = listing.after(page, 0)
 
+    def _cached(self, address: CheckpointAddress) -> CachedThread:
+        """Return what the process holds of a namespace of a thread."""
+        place = b"%b\0%b" % (self.keys(address.thread_id).data_key, escape(address.namespace))
+        return CachedThread(self.cache, self.serde, place)
+
     def _scan_threads(self, cursor: ScanCursor) -> Flow[tuple[list[str], ScanCursor | None]]:
         """Return some ids of threads under the prefix, and the cursor of the next ones."""
         suffixes, following = yield from scan_page(thread_prefix(self.key_prefix), cursor)
@@ -294,9 +316,14 @@ class CheckpointOps:
         *,
         limit: int,
         with_state: bool = True,
+        held: Sequence[bytes] = (),
     ) -> Op[T]:
-        """Read checkpoints of ranges in order, with or without their values and writes."""
+        """Read checkpoints of ranges in order, with or without their values and writes.
+
+        The contents of fields that are held, and of what these name, are not read.
+        """
         bounds = [bound for each in ranges for bound in (each.high, each.low)]
         ttl_ms = self.ttl_ms if self.refresh_on_read else 0
-        args = (ttl_ms, limit, PAGE_BYTES, "1" if with_state else "0", *bounds)
+        state = "1" if with_state else "0"
+        args = (ttl_ms, limit, PAGE_BYTES, state, len(held), *held, *bounds)
         return _READ.op(self.keys(thread_id), args, decode)

@@ -18,7 +18,7 @@ from langchain_google_memorystore_redis._checkpoint.codec import (
     decode_write,
 )
 from langchain_google_memorystore_redis._checkpoint.names import checkpoint_name, unescape
-from langchain_google_memorystore_redis._checkpoint.values import Serializer
+from langchain_google_memorystore_redis._checkpoint.values import Serializer, ValueDecoder
 from langchain_google_memorystore_redis._redis.scan import ScanCursor
 from langchain_google_memorystore_redis.errors import CorruptCheckpointError
 
@@ -115,20 +115,21 @@ class CheckpointPage:
         with self.decoding(name):
             return self.record(name).decode_metadata(serde)
 
-    def decode_checkpoints(self, serde: Serializer) -> list[StoredCheckpoint]:
-        """Return the checkpoints of the page, made of new objects every time."""
+    def decode_checkpoints(self, decoder: ValueDecoder) -> Iterator[StoredCheckpoint]:
+        """Yield the checkpoints of the page, made of new objects every time."""
         writes = self.writes()
-        return [self._decode_checkpoint(serde, name, writes[name]) for name in self.names]
+        for name in self.names:
+            yield self._decode_checkpoint(decoder, name, writes[name])
 
     def _decode_checkpoint(
-        self, serde: Serializer, name: bytes, writes: list[PendingWrite]
+        self, decoder: ValueDecoder, name: bytes, writes: list[PendingWrite]
     ) -> StoredCheckpoint:
-        record = self.record(name)
+        record, serde = self.record(name), decoder.serde
         with self.decoding(name):
             return StoredCheckpoint(
                 self._address(name),
                 record.parent_id,
-                record.decode_checkpoint(serde, self.values),
+                record.decode_checkpoint(decoder),
                 record.decode_metadata(serde),
                 [write.decode(serde) for write in writes],
             )

@@ -3,9 +3,11 @@
 Strategy: prune.lua removes checkpoints, then a sweep removes the values to which no record refers:
 `_mark` reads what the records refer to, `_sweep` goes through all fields and removes the others.
 
-The invariant: whatever a stored record refers to is stored, with all that it names. Nothing else
-may be relied on: a `put` sends its new values even if they seem to be there, and takes the others
-from the record of its parent, on the server. While a sweep runs, the thread bears its name, and so
+The invariant: whatever a stored record refers to is stored, with all that it names. While no sweep
+has removed anything since the last one came to its end, the same holds for every value that is
+stored, and a `put` may name it. Otherwise nothing else may be relied on: a `put` sends its new
+values even if they seem to be there. The others it takes from the record of its parent, on the
+server. While a sweep runs, the thread bears its name, and so
 does every value that is stored. So a value is removed only if all of this holds in the call that
 removes it: the thread still bears the name, the value does not, and no record referred to it when
 the sweep looked. Whatever removes or replaces a record takes the name off the thread, because a
@@ -35,7 +37,8 @@ _TRIES = 3
 _FIRST_NAME = b"[c"
 """Lower bound of the names of checkpoints."""
 
-_PRUNE = Script(__package__, "prune", begin=("_whole", "_records", "_remove"))
+_PRUNE_BEGIN = ("_whole", "_records", "_garbage", "_remove")
+_PRUNE = Script(__package__, "prune", begin=_PRUNE_BEGIN)
 _MARK = Script(__package__, "mark", begin=("_records",))
 _SWEEP = Script(__package__, "sweep")
 

@@ -11,7 +11,7 @@ import functools
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -36,6 +36,7 @@ from langchain_google_memorystore_redis._checkpoint.configs import (
 )
 from langchain_google_memorystore_redis._checkpoint.keys import thread_prefix
 from langchain_google_memorystore_redis._checkpoint.operations import CheckpointOps
+from langchain_google_memorystore_redis._checkpoint.thread_cache import ThreadCache, make_cache
 from langchain_google_memorystore_redis._connect.owned import OwnedClient
 from langchain_google_memorystore_redis._redis.arguments import ttl_milliseconds
 from langchain_google_memorystore_redis._redis.clients import runners_for
@@ -58,6 +59,8 @@ class MemorystoreSaver(SharesClient, BaseCheckpointSaver[str]):
         key_prefix: beginning of the two keys of each thread.
         refresh_on_read: reading a thread renews `ttl` too.
         serde: serializer of values, LangGraph's own by default.
+        cache: `ThreadCache` of what the process has stored and read, shared by the savers that are
+            given the same; "own" for one of this saver alone, None for none.
 
     The constructor sends nothing, and there is nothing to set up. Methods raise the client's own
     errors when the server is unreachable, full, read-only or refuses permission, and
@@ -85,6 +88,7 @@ class MemorystoreSaver(SharesClient, BaseCheckpointSaver[str]):
         key_prefix: str = "checkpoint:",
         refresh_on_read: bool = False,
         serde: SerializerProtocol | None = None,
+        cache: ThreadCache | Literal["own"] | None = "own",
     ) -> None:
         super().__init__(serde=serde)
         self._sync, self._async = runners_for(client, async_client)
@@ -92,6 +96,7 @@ class MemorystoreSaver(SharesClient, BaseCheckpointSaver[str]):
         self._key_prefix = key_prefix
         self._ttl_ms = ttl_milliseconds(ttl)
         self._refresh_on_read = refresh_on_read
+        self._cache = make_cache(cache)
 
     @classmethod
     def from_conn_string(
@@ -127,7 +132,8 @@ class MemorystoreSaver(SharesClient, BaseCheckpointSaver[str]):
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the checkpoint that `config` names, or the newest of its namespace.
 
-        None if there is none. One round trip, whatever the length of the thread.
+        None if there is none. One round trip. Contents that the process holds in its cache are not
+        read again, and each caller gets copies.
 
         Examples:
             >>> saver.get_tuple({"configurable": {"thread_id": "docs"}})
@@ -214,7 +220,8 @@ class MemorystoreSaver(SharesClient, BaseCheckpointSaver[str]):
         """Store a checkpoint as a child of the one that `config` names, and return its config.
 
         One round trip, two if the thread expired or was deleted or pruned since the parent was
-        read. Values of channels without a new version are not sent. Idempotent.
+        read. Sent are the contents that are new in this process's cache, of the channels that have
+        a new version: messages that were added or edited in place. Idempotent.
 
         Examples:
             >>> from langgraph.checkpoint.base import empty_checkpoint
@@ -361,4 +368,6 @@ class MemorystoreSaver(SharesClient, BaseCheckpointSaver[str]):
     @property
     def _ops(self) -> CheckpointOps:
         # Made anew for each call: LangGraph copies savers and gives the copy another `serde`.
-        return CheckpointOps(self._key_prefix, self.serde, self._ttl_ms, self._refresh_on_read)
+        return CheckpointOps(
+            self._key_prefix, self.serde, self._ttl_ms, self._refresh_on_read, self._cache
+        )

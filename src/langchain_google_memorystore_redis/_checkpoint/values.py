@@ -1,33 +1,31 @@
-"""Encoding of channels' values, each stored under the hash of its bytes.
+"""Values of channels, each stored under the hash of its bytes, and how they are decoded.
 
 Strategy: a value is one field of a thread's hash, `e` and the hash of its bytes, so that equal
 values of any channel, namespace or checkpoint are stored once. A list, such as the messages of a
-chat, is a field `l` that names the fields of its elements, and a group of 32 elements is such a
-list too: the next version of a growing list adds its new elements and a few names. A serializer
-turns values to bytes and back; everything else works on names alone.
+chat, is a field `l` that names the fields of its elements, and of groups of them (`encoding.py`).
+A serializer turns values to bytes and back; everything else works on names alone.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from langchain_google_memorystore_redis._checkpoint.contents import CachedContent
 from langchain_google_memorystore_redis._checkpoint.names import escape, unescape
 
 FIELD_BYTES = 17
 """Size of a value's field: its kind and its hash."""
 
-_GROUP_ELEMENTS = 32
-"""Elements of a list that are replaced by the field of their group."""
+LIST_KINDS = (b"l",)
+"""First bytes of the fields that name others."""
 
-_MIN_ELEMENT_BYTES = 128
-"""Average size at which an element is worth its own field of about 90 bytes and a name."""
-
-_MAX_ELEMENTS = 100_000
+MAX_ELEMENTS = 100_000
 """Longest list stored by element: Redis 5 takes 2^20 arguments, and an element needs two."""
 
-_MAX_REPETITION = 4
+MAX_REPETITION = 4
 """Size of a list stored by element, in sizes of its distinct elements, at the most.
 
 The same holds for all values of a checkpoint that is read, if they are large, so that they cannot
@@ -67,34 +65,9 @@ def load(serde: Serializer, raw: bytes) -> Any:
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
-def _field(kind: bytes, content: bytes) -> bytes:
+def field_of(kind: bytes, content: bytes) -> bytes:
     """Return the field of some content, which depends on its bytes alone."""
     return kind + hashlib.blake2b(content, digest_size=FIELD_BYTES - 1).digest()
-
-
-def encode_value(serde: Serializer, value: Any) -> tuple[bytes, dict[bytes, bytes]]:
-    """Encode a value; returns its field, and the content of all fields it is stored in."""
-    if type(value) is list and 1 < len(value) <= _MAX_ELEMENTS:
-        elements = [dump(serde, each) for each in value]
-        fields = [_field(b"e", each) for each in elements]
-        stored = dict(zip(fields, elements, strict=True))
-        size = sum(map(len, elements))
-        most = _MAX_REPETITION * sum(map(len, stored.values()))
-        if _MIN_ELEMENT_BYTES * len(elements) <= size <= most:
-            return _encode_list(fields, stored), stored
-    content = dump(serde, value)
-    field = _field(b"e", content)
-    return field, {field: content}
-
-
-def _encode_list(fields: Sequence[bytes], stored: dict[bytes, bytes]) -> bytes:
-    """Add the list of some fields and its groups to what is stored; returns the list's field."""
-    grouped = len(fields) - len(fields) % _GROUP_ELEMENTS
-    firsts = range(0, grouped, _GROUP_ELEMENTS)
-    groups = [b"".join(fields[first : first + _GROUP_ELEMENTS]) for first in firsts]
-    whole = b"".join([*(_field(b"l", group) for group in groups), *fields[grouped:]])
-    stored |= {_field(b"l", names): names for names in (*groups, whole)}
-    return _field(b"l", whole)
 
 
 def to_stored(contents: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
@@ -112,54 +85,79 @@ def split_fields(content: bytes) -> list[bytes]:
     return [content[at : at + FIELD_BYTES] for at in range(0, len(content), FIELD_BYTES)]
 
 
-def decode_values(
-    serde: Serializer, fields: Mapping[str, bytes], stored: Mapping[bytes, bytes]
-) -> dict[str, Any]:
-    """Decode the values in some fields, new objects every time; raises `ValueError`.
+@dataclass(frozen=True, slots=True)
+class ValueDecoder:
+    """Decoder of the values of checkpoints that were read.
 
     The work is bounded by what was read, whatever it is: fields and lists that name the same
     elements again and again, lists that contain themselves.
     """
-    elements, contents = _find_elements(fields, stored)
-    size = sum(len(contents[each]) for parts in elements.values() for each in parts)
-    distinct = sum(len(content) for field, content in contents.items() if field[:1] == b"e")
-    if size > max(_MAX_REPETITION * distinct, _MAX_REPEATED_BYTES):
-        raise ValueError("its values repeat the same elements too often")
-    decoded = {}
-    for key, field in fields.items():
-        values = [load(serde, contents[each]) for each in elements[key]]
-        decoded[key] = values[0] if field[:1] == b"e" else values
-    return decoded
 
+    serde: Serializer
+    stored: Mapping[bytes, bytes]
+    """Contents that were read, as they are stored."""
+    cached: Mapping[bytes, CachedContent] = field(default_factory=dict)
+    """Contents that the process held."""
+    decoded: dict[bytes, CachedContent] = field(default_factory=dict)
+    """Contents that the process may hold now."""
 
-def _find_elements(
-    fields: Mapping[str, bytes], stored: Mapping[bytes, bytes]
-) -> tuple[dict[str, list[bytes]], dict[bytes, bytes]]:
-    """Return the fields of each value's elements in order, and the content of all fields."""
-    elements: dict[str, list[bytes]] = {}
-    contents: dict[bytes, bytes] = {}
-    named = distinct = 0
-    for key, field in fields.items():
-        elements[key], pending = [], [field]
-        while pending:
-            name = pending.pop()
-            is_new = name not in contents
-            if is_new:
-                contents[name] = _content(name, stored)
-            if name[:1] == b"e":
-                elements[key].append(name)
-                continue
-            names = split_fields(contents[name])
-            named += len(names)
-            distinct += is_new and len(names)
-            if named > max(_MAX_REPETITION * distinct, 2 * _MAX_ELEMENTS):
-                raise ValueError("its lists name the same elements too often")
-            pending += reversed(names)
-    return elements, contents
+    def decode(self, fields: Mapping[str, bytes]) -> dict[str, Any]:
+        """Decode the values in some fields, new objects every time; raises `ValueError`."""
+        elements, sizes = self._find_elements(fields)
+        size = sum(sizes[each] for parts in elements.values() for each in parts)
+        distinct = sum(size for name, size in sizes.items() if name[:1] == b"e")
+        if size > max(MAX_REPETITION * distinct, _MAX_REPEATED_BYTES):
+            raise ValueError("its values repeat the same elements too often")
+        decoded = {}
+        for key, name in fields.items():
+            values = list(map(self._decode_element, elements[key]))
+            decoded[key] = values[0] if name[:1] == b"e" else values
+        return decoded
 
+    def _decode_element(self, name: bytes) -> Any:
+        cached = self.cached.get(name)
+        if cached is not None and cached.fields_set is not None:
+            return cached.restore()
+        content = self._content(name)
+        value = load(self.serde, content)
+        self.decoded[name] = CachedContent.from_decoded(self.serde, content, value)
+        return value
 
-def _content(field: bytes, stored: Mapping[bytes, bytes]) -> bytes:
-    content = from_stored(stored.get(field, b""))
-    if not content:
-        raise ValueError(f"the value in field {field.hex()} is missing or corrupt")
-    return content
+    def _find_elements(
+        self, fields: Mapping[str, bytes]
+    ) -> tuple[dict[str, list[bytes]], dict[bytes, int]]:
+        """Return the fields of each value's elements in order, and the sizes of all contents."""
+        elements: dict[str, list[bytes]] = {}
+        sizes: dict[bytes, int] = {}
+        named = distinct = 0
+        for key, whole in fields.items():
+            elements[key], pending = [], [whole]
+            while pending:
+                name = pending.pop()
+                is_new = name not in sizes
+                if name[:1] == b"e":
+                    if is_new:
+                        cached = self.cached.get(name)
+                        sizes[name] = cached.size if cached else len(self._content(name))
+                    elements[key].append(name)
+                    continue
+                content = self._content(name)
+                if is_new:
+                    sizes[name] = len(content)
+                    self.decoded[name] = CachedContent(self.serde, len(content), content)
+                names = split_fields(content)
+                named += len(names)
+                distinct += is_new and len(names)
+                if named > max(MAX_REPETITION * distinct, 2 * MAX_ELEMENTS):
+                    raise ValueError("its lists name the same elements too often")
+                pending += reversed(names)
+        return elements, sizes
+
+    def _content(self, name: bytes) -> bytes:
+        cached = self.cached.get(name)
+        if cached is not None and cached.content is not None:
+            return cached.content
+        content = from_stored(self.stored.get(name, b""))
+        if not content:
+            raise ValueError(f"the value in field {name.hex()} is missing or corrupt")
+        return content

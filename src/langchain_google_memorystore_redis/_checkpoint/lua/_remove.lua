@@ -8,8 +8,9 @@ local function remove(names)
   if #names == redis.call('ZCARD', KEYS[1]) then
     redis.call('UNLINK', KEYS[1], KEYS[2])
   else
+    local sweep = redis.call('HGET', KEYS[2], 'g')
     redis.call('ZREM', KEYS[1], unpack(names))
     redis.call('HDEL', KEYS[2], unpack(names))
-    redis.call('HSET', KEYS[2], 'g', '-')
+    mark_garbage(sweep)
   end
 end

@@ -4,7 +4,7 @@
 -- Stores the fields and contents from ARGV[first] on that are values.
 local function store_values(first, sweep)
   for i = first, #ARGV, 2 do
-    if sweep and sweep ~= '-' then
+    if sweep and #sweep > 1 then
       redis.call('HSET', KEYS[2], ARGV[i], sweep .. ARGV[i + 1])
     else
       redis.call('HSETNX', KEYS[2], ARGV[i], ARGV[i + 1])

@@ -13,7 +13,7 @@ for i = 3, last, 2 do
   redis.call('ZADD', KEYS[1], 0, ARGV[i])
   if added == 0 then is_left = true end
 end
-if is_left then redis.call('HSET', KEYS[2], 'g', '-') end -- values that nothing may refer to
+if is_left then mark_garbage(sweep) end -- values that nothing may refer to
 if ttl ~= '0' then
   redis.call('PEXPIRE', KEYS[1], ttl)
   redis.call('PEXPIRE', KEYS[2], ttl)

@@ -5,13 +5,16 @@
 -- ARGV[2]  number of checkpoints at the most
 -- ARGV[3]  size in bytes at which the page ends
 -- ARGV[4]  '1' with values and writes, '0' records alone
--- ARGV[5]... highest and lowest name of each range
+-- ARGV[5]  number of fields not to read, nor what they name, followed by them
+-- ARGV[.]... highest and lowest name of each range
 -- Returns 1 if there are more, else 0; the names; the fields read; their values.
 redis.call('HLEN', KEYS[2]) -- fails for another type
 local ttl, limit, page_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local names, has_more = {}, 0
 
-for i = 5, #ARGV, 2 do
+local first = 6 + tonumber(ARGV[5])
+for i = 6, first - 1 do value_of[ARGV[i]] = false end
+for i = first, #ARGV, 2 do
   local wanted = limit - #names + 1 -- one more, to know whether there are more
   local found = redis.call('ZREVRANGEBYLEX', KEYS[1], ARGV[i], ARGV[i + 1], 'LIMIT', 0, wanted)
   for _, name in ipairs(found) do
