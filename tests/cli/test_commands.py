@@ -8,12 +8,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
+from urllib.parse import quote, unquote
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, message_to_dict
+from langchain_core.outputs import Generation
 from redis.backoff import EqualJitterBackoff
 
-from langchain_google_memorystore_redis import MemorystoreChatMessageHistory, sessions
+from langchain_google_memorystore_redis import (
+    MemorystoreCache,
+    MemorystoreChatMessageHistory,
+    sessions,
+)
 from langchain_google_memorystore_redis.cli import output
 from tests.connect.certificates import tls_server
 from tests.plugins.clients import Target
@@ -233,25 +239,67 @@ def test_delete_asks_first_and_says_how_many(shell: Shell) -> None:
         shell.history(name).add_messages([HumanMessage("x")] * 2)
     shell.client.set(f"{shell.prefix}user-1:text", "x")
     for answer in ("n\n", ""):
-        done = shell("delete", "--prefix", "user-1:", stdin=answer)
+        done = shell("delete", "--id-prefix", "user-1:", stdin=answer)
         assert done.exit_code == 1
-        question = f"Delete 2 sessions (4 messages) whose key starts with '{shell.prefix}user-1:'?"
-        assert question in done.stderr
+        assert "Delete 2 sessions (4 messages) whose id starts with 'user-1:'?" in done.stderr
     assert len(shell("list").stdout.splitlines()) == 4
-    done = shell("delete", "--prefix", "user-1:", stdin="y\n")
+    done = shell("delete", "--id-prefix", "user-1:", stdin="y\n")
     assert done.exit_code == 0
-    assert done.stderr.endswith("Deleted 2 sessions. Skipped 1 key of another kind.\n")
+    assert "Deleted 2 sessions. Skipped 1 key of another kind.\n" in done.stderr
+    assert done.stderr.endswith("Caches were not searched: clear-cache clears them as a whole.\n")
+    done = shell("delete", "user-2", "nobody", "--dry-run", "--json")
+    assert rows(done) == [{"would_delete": 1, "refused": 0}]
     done = shell("delete", "user-2", "nobody", "--yes", "--json")
     assert rows(done) == [{"deleted": 1, "refused": 0}]
     assert [line.split("\t")[0] for line in shell("list").stdout.splitlines()] == ["user-3"]
 
 
+def test_delete_forgets_the_threads_of_a_user_too(shell: Shell) -> None:
+    threads = f"{shell.prefix}threads:"
+    users = ("user-4:a", "user-4:é/{b}", "user-4%", "user-42:a", "User-4:a")
+    for name in users:
+        shell.client.zadd(f"{threads}{{{quote(name, safe='')}}}:index", {"x": 0})
+        shell.client.hset(f"{threads}{{{quote(name, safe='')}}}:data", "x", "y")
+    shell.client.delete(f"{threads}{{{quote('user-4:a', safe='')}}}:index")  # evicted
+    shell.history("user-4:s").add_user_message("x")
+    options = ("--id-prefix", "user-4:", "--threads-prefix", threads)
+    done = shell("delete", *options, "--dry-run")
+    assert done.stderr.startswith("Would delete 1 session (1 message) and 2 threads.\n")
+    done = shell("delete", *options, "--yes", "--json")
+    assert rows(done) == [{"deleted": 1, "threads": 2, "refused": 0}]
+    left = {unquote(name) for name in users[2:]}
+    keys = list(shell.client.scan_iter(f"{threads}*"))
+    assert {unquote(text(key).partition("{")[2].partition("}")[0]) for key in keys} == left
+    assert len(keys) == 6
+
+
+def text(key: bytes | str) -> str:
+    return key if isinstance(key, str) else key.decode()
+
+
+def test_the_old_name_of_the_id_prefix_warns(shell: Shell) -> None:
+    shell.history("user-5:a").add_user_message("x")
+    done = shell("delete", "--prefix", "user-5:", "--yes")
+    assert done.stderr.startswith("delete --prefix is now called --id-prefix\n")
+    assert "Deleted 1 session." in done.stderr
+
+
+def test_clear_cache_clears_it_as_a_whole(shell: Shell) -> None:
+    cache = MemorystoreCache(shell.client, key_prefix=shell.prefix)
+    cache.update("prompt", "model", [Generation(text="answer")])
+    assert shell("clear-cache", stdin="n\n").exit_code == 1
+    assert cache.lookup("prompt", "model") is not None
+    done = shell("clear-cache", "--yes")
+    assert done.stderr == f"Cleared the whole cache at {shell.prefix!r}.\n"
+    assert cache.lookup("prompt", "model") is None
+
+
 @pytest.mark.parametrize(
     ("args", "problem"),
     [
-        (["delete"], "name sessions, or pass a --prefix that is not empty"),
-        (["delete", "a", "--prefix", "b"], "name sessions, or pass a --prefix"),
-        (["delete", "--prefix", ""], "name sessions, or pass a --prefix that is not empty"),
+        (["delete"], "name sessions, or pass an --id-prefix that is not empty"),
+        (["delete", "a", "--id-prefix", "b"], "name sessions, or pass an --id-prefix"),
+        (["delete", "--id-prefix", ""], "name sessions, or pass an --id-prefix that is not empty"),
         (["list", "--nonsense"], "No such option"),
         (["nonsense"], "No such command 'nonsense'"),
         (["show"], "Missing argument 'SESSION'"),
@@ -405,7 +453,7 @@ def test_even_a_bug_is_one_line(plain: Shell, monkeypatch: pytest.MonkeyPatch) -
 
 def test_one_node_is_not_taken_for_the_cluster(servers: Servers) -> None:
     url = servers.cluster("redis-7.0").url
-    for command in (["list"], ["delete", "--prefix", "x", "--yes"], ["doctor"]):
+    for command in (["list"], ["delete", "--id-prefix", "x", "--yes"], ["doctor"]):
         done = run("--url", url, "--no-cluster", *command)
         assert done.exit_code == 1
         assert "Pass --cluster" in done.stdout + done.stderr

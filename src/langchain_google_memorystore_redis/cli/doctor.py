@@ -71,7 +71,7 @@ def _findings(checks: _Checks) -> Iterator[Finding]:
     result = checks.sessions()
     sessions: list[Session] = []
     if isinstance(result, Exception):
-        advice = "list, delete --prefix and export of all sessions need +scan; a chat does not."
+        advice = "list, delete --id-prefix and export of all sessions need +scan; a chat does not."
         yield _unknown("sessions", result, advice)
     else:
         sessions, is_complete = result

@@ -1,0 +1,80 @@
+"""All that belongs to an id prefix: counted, and deleted.
+
+Strategy: each kind of data is listed by its own pages; nothing is held but the ids of one kind,
+because SCAN may list a key twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_google_memorystore_redis import sessions
+from langchain_google_memorystore_redis._checkpoint.threads import (
+    Page,
+    delete_threads,
+    list_threads,
+)
+from langchain_google_memorystore_redis._redis.clients import runners_for
+from langchain_google_memorystore_redis._redis.op import Flow
+from langchain_google_memorystore_redis._redis.scan import ScanCursor, start_scan
+from langchain_google_memorystore_redis.cli import output
+from langchain_google_memorystore_redis.cli.formatting import format_count
+from langchain_google_memorystore_redis.cli.info import scan_progress
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Numbers of what was found or deleted."""
+
+    sessions: int = 0
+    messages: int = 0
+    threads: int = 0
+    refused: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.sessions or self.threads)
+
+    def __str__(self) -> str:
+        """Return the numbers in words; threads only if there are any."""
+        messages = f" ({format_count(self.messages, 'message')})" if self.messages else ""
+        words = format_count(self.sessions, "session") + messages
+        return words + (f" and {format_count(self.threads, 'thread')}" if self.threads else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """Sessions and threads whose ids begin with `id_prefix`."""
+
+    client: Any
+    id_prefix: str
+    sessions_prefix: str
+    threads_prefix: str
+
+    def count(self) -> Count:
+        """Return the numbers of what is there."""
+        found = messages = 0
+        begin = self.sessions_prefix + self.id_prefix
+        with scan_progress(self.client, "Scanning keys") as progress:
+            for session in sessions.list_sessions(self.client, begin, progress=progress):
+                found += 1
+                messages += session.messages
+        return Count(found, messages, self._threads(list_threads))
+
+    def delete(self, found: Count) -> Count:
+        """Delete all of it; `found` is what `count` returned."""
+        begin = self.sessions_prefix + self.id_prefix
+        with output.progress("Deleting sessions", found.sessions) as progress:
+            deleted = sessions.delete_prefix(self.client, begin, progress=progress)
+        threads = self._threads(delete_threads)
+        return Count(deleted.sessions, 0, threads, deleted.refused)
+
+    def _threads(self, page_of: Callable[[str, str, ScanCursor], Flow[Page]]) -> int:
+        runner = runners_for(self.client)[0]
+        seen: set[str] = set()
+        cursor: ScanCursor | None = runner.run(start_scan())
+        while cursor is not None:
+            ids, cursor = runner.run(page_of(self.threads_prefix, self.id_prefix, cursor))
+            seen.update(ids)
+        return len(seen)
