@@ -33,6 +33,7 @@ if find_spec("langgraph") is None:
         "tests/benchmarks/test_savers.py",
         "tests/cache/test_nodes.py",
         "tests/checkpoint",
+        "tests/history/test_agent_keys.py",
         "tests/history/test_middleware.py",
         "tests/history/test_open_calls.py",
         "tests/history/test_same_input.py",

@@ -20,7 +20,7 @@ from langchain_google_memorystore_redis import (
 )
 from langchain_google_memorystore_redis._history import runs
 from langchain_google_memorystore_redis._history.runs import UnfinishedRuns
-from langchain_google_memorystore_redis._history.turn import Beginning, begin, end
+from langchain_google_memorystore_redis._history.turn import Beginning, Loaded, begin, end
 from tests.checkpoint.agents import Scripted, agent_of, asked, echo, expected, transcript
 from tests.faults import CUT_BEFORE, DROP_REPLY, Proxy
 from tests.plugins.agents import LOST, WAYS, Chat, opened
@@ -77,13 +77,13 @@ def begun(
     """Begin a run after one that began, and perhaps ended, with the messages of a thread."""
     previous = None
     if thread is not None:
-        previous = begin("s", [], thread[:1], None, lambda _: None).run
+        previous = begin(Loaded("s", []), thread[:1], None, lambda _: None).run
         previous = end(previous, thread).run if has_ended else previous
 
     def find(asked: str) -> str | None:
         return (unfinished or {}).get(asked)
 
-    return begin("s", session, given, previous, find, is_resumed=is_resumed)
+    return begin(Loaded("s", session), given, previous, find, is_resumed=is_resumed)
 
 
 q, r, a, b = human("q"), human("r"), ai("a"), ai("b")

@@ -41,8 +41,17 @@ class Chat:
     def agent(self, saver: Any = None, *others: Any) -> Any:
         return agent_of(saver, ChatHistoryMiddleware(self.open), *others)
 
-    async def run(self, agent: Any, given: Any, session_id: str = "s", **options: Any) -> Any:
-        config = {"configurable": {"session_id": session_id, "thread_id": "t"}}
+    async def run(
+        self,
+        agent: Any,
+        given: Any,
+        session_id: str = "s",
+        *,
+        key: Any = None,
+        **options: Any,
+    ) -> Any:
+        settings = {"session_id": session_id, "thread_id": "t", "idempotency_key": key}
+        config = {"configurable": settings}
         if self.by_async:
             return (await agent.ainvoke(given, config, **options))["messages"]
         return agent.invoke(given, config, **options)["messages"]

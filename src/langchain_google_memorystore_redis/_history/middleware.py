@@ -3,13 +3,12 @@
 Strategy: the session is authoritative, and the agent's state a copy of it for one run. Whatever a
 run needs at its end goes through the state, never through the middleware, so one agent object
 serves any number of runs, and an interrupted run can end in any process. The ids of new entries
-derive from the checkpoint, so that the same append, repeated from the same checkpoint, is stored
-once.
+derive from a key of the user or from the checkpoint, so the same append is stored once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, Final, NotRequired
 
@@ -23,8 +22,10 @@ from langgraph.types import Overwrite
 
 from langchain_google_memorystore_redis._history.batch import IdempotencyKey
 from langchain_google_memorystore_redis._history.history import MemorystoreChatMessageHistory
+from langchain_google_memorystore_redis._history.loading import load
 from langchain_google_memorystore_redis._history.runs import RUNS
 from langchain_google_memorystore_redis._history.turn import (
+    Loaded,
     RunState,
     are_equal,
     begin,
@@ -67,11 +68,14 @@ class ChatHistoryMiddleware(SharesClient, AgentMiddleware[SessionState, Any, Any
     that returned, the same message is a new turn; with a checkpointer, where it would replace the
     old one in the thread, it raises `InvalidArgumentError`: give a copy,
     `message.model_copy(update={"id": None})`. Other messages that the session holds are not added
-    again, so the whole conversation may be given. Tool calls that stay open get an error as their
-    result, so a model takes what is stored. Methods raise the errors of the history;
-    `InvalidArgumentError` if there is nothing to answer; and, at the end, `InvalidMessageError` if
-    a message of the run cannot be stored (see the `on_inexact` of the history, which by default
-    stores a plain form of artifacts and the like).
+    again, so the whole conversation may be given. Across processes `idempotency_key` decides, in
+    the run's context or in `config["configurable"]`: if the session holds a turn with this key, the
+    run ends at once with the messages of the session, and otherwise stores its turn once.
+
+    Tool calls that stay open get an error as their result, so a model takes what is stored. Methods
+    raise the errors of the history; `InvalidArgumentError` if there is nothing to answer; and, at
+    the end, `InvalidMessageError` if a message of the run cannot be stored (see the `on_inexact` of
+    the history, which by default stores a plain form of artifacts and the like).
 
     Put it first among the middleware. With a checkpointer, which interrupts need, the session still
     decides: at the beginning of a run its messages replace those of the thread. Summaries of stored
@@ -103,26 +107,30 @@ class ChatHistoryMiddleware(SharesClient, AgentMiddleware[SessionState, Any, Any
 
     @hook_config(can_jump_to=["end"])
     def before_agent(self, state: SessionState, runtime: Runtime[Any]) -> dict[str, Any]:
-        """Load the session. One round trip up to 5,000 messages. Called by LangChain."""
+        """Load the session. One round trip up to 5,000 messages. Called by LangChain.
+
+        One more with an idempotency key, if the history has a `ReadCache`.
+        """
         history = self._history(_session_id(runtime))
-        return _begin(state, history, history.messages)
+        return _begin(state, history, history._sync.run(load(history, _user_key(runtime))))
 
     @hook_config(can_jump_to=["end"])
     async def abefore_agent(self, state: SessionState, runtime: Runtime[Any]) -> dict[str, Any]:
         """Async twin of `before_agent`."""
         history = self._history(_session_id(runtime))
-        return _begin(state, history, await history.aget_messages())
+        return _begin(state, history, await history._async.run(load(history, _user_key(runtime))))
 
     def after_agent(self, state: SessionState, runtime: Runtime[Any]) -> dict[str, Any]:
         """Append the new messages. One round trip, none without any. Called by LangChain."""
         run = state.get(_RUN_STATE)
         history = self._history(run["session_id"] if run else _session_id(runtime))
         if run is None:  # the agent had no such middleware when the run began
-            run = resume(history.session_id, history.messages, state["messages"])
+            loaded = history._sync.run(load(history, _user_key(runtime)))
+            run = resume(loaded, state["messages"])
         ended, runs = end(run, state["messages"]), RUNS.of(history._client)
         if ended.new:
             runs.record(history.key, run)  # again, since the time of this request counts
-            history._append(ended.new, _idempotency_key(runtime))
+            history._append(ended.new, _idempotency_key(runtime, run))
         runs.forget(history.key, run)
         return _update(state, ended.run, ended.messages)
 
@@ -131,11 +139,12 @@ class ChatHistoryMiddleware(SharesClient, AgentMiddleware[SessionState, Any, Any
         run = state.get(_RUN_STATE)
         history = self._history(run["session_id"] if run else _session_id(runtime))
         if run is None:  # the agent had no such middleware when the run began
-            run = resume(history.session_id, await history.aget_messages(), state["messages"])
+            loaded = await history._async.run(load(history, _user_key(runtime)))
+            run = resume(loaded, state["messages"])
         ended, runs = end(run, state["messages"]), RUNS.of(history._client)
         if ended.new:
             runs.record(history.key, run)  # again, since the time of this request counts
-            await history._aappend(ended.new, _idempotency_key(runtime))
+            await history._aappend(ended.new, _idempotency_key(runtime, run))
         runs.forget(history.key, run)
         return _update(state, ended.run, ended.messages)
 
@@ -149,14 +158,17 @@ class ChatHistoryMiddleware(SharesClient, AgentMiddleware[SessionState, Any, Any
         )
 
 
-def _session_id(runtime: Runtime[Any]) -> str:
+def _setting(runtime: Runtime[Any], name: str) -> Any:
+    """Return a setting of the run's context, or else of its config; None if it has none."""
     context, configurable = runtime.context, get_config().get("configurable", {})
-    if isinstance(context, Mapping):
-        in_context = context.get("session_id")
-    else:
-        in_context = getattr(context, "session_id", None)
-    ids = (in_context, configurable.get("session_id"), configurable.get("thread_id"))
-    found: str | None = next((each for each in ids if each is not None), None)
+    found = context.get(name) if isinstance(context, Mapping) else getattr(context, name, None)
+    return configurable.get(name) if found is None else found
+
+
+def _session_id(runtime: Runtime[Any]) -> str:
+    found: str | None = _setting(runtime, "session_id")
+    if found is None:
+        found = get_config().get("configurable", {}).get("thread_id")
     if found is None:
         raise InvalidArgumentError(
             "session_id",
@@ -166,13 +178,16 @@ def _session_id(runtime: Runtime[Any]) -> str:
     return found
 
 
+def _user_key(runtime: Runtime[Any]) -> IdempotencyKey | None:
+    return IdempotencyKey.or_none(_setting(runtime, "idempotency_key"))
+
+
 def _begin(
-    state: SessionState, history: MemorystoreChatMessageHistory, loaded: Sequence[Any]
+    state: SessionState, history: MemorystoreChatMessageHistory, loaded: Loaded
 ) -> dict[str, Any]:
     """Return the update that puts the session into the state at the beginning of a run."""
     runs = RUNS.of(history._client)
     beginning = begin(
-        history.session_id,
         loaded,
         state["messages"],
         state.get(_RUN_STATE),
@@ -192,10 +207,12 @@ def _update(state: SessionState, run: RunState, messages: list[BaseMessage]) -> 
     return update
 
 
-def _idempotency_key(runtime: Runtime[Any]) -> IdempotencyKey | None:
-    """Return a key that is the same for every append from the same checkpoint."""
-    if runtime.execution_info is None:
-        return None
+def _idempotency_key(runtime: Runtime[Any], run: RunState) -> IdempotencyKey | None:
+    """Return the key of the run, or one that is the same for appends from the same checkpoint."""
+    if run["key"]:
+        return IdempotencyKey(run["key"])
+    if (key := _user_key(runtime)) is not None or runtime.execution_info is None:
+        return key
     info = runtime.execution_info
     ticks = UUID(info.checkpoint_id).time - _UUID_EPOCH
     return IdempotencyKey(f"{info.checkpoint_ns} {info.checkpoint_id}", ticks // 10_000)

@@ -34,6 +34,8 @@ class RunState(TypedDict):
     """Id of the last message with which the run began, as the session holds or will hold it."""
     asked: str
     """Id of the last message of the input, empty when the run has ended."""
+    key: str
+    """Idempotency key of the run, empty if it has none."""
 
 
 class Beginning(NamedTuple):
@@ -54,9 +56,19 @@ class End(NamedTuple):
     """Messages to append to the session."""
 
 
+class Loaded(NamedTuple):
+    """Session as a run finds it."""
+
+    session_id: str
+    messages: Sequence[BaseMessage]
+    key: str = ""
+    """Idempotency key of the run, empty if it has none."""
+    is_stored: bool = False
+    """True if the session holds a turn with this key."""
+
+
 def begin(
-    session_id: str,
-    loaded: Sequence[BaseMessage],
+    loaded: Loaded,
     given: Sequence[BaseMessage],
     previous: RunState | None,
     find_run: Callable[[str], str | None],
@@ -67,35 +79,39 @@ def begin(
 
     `previous` is the state that the thread's last run left, and `find_run` returns the id under
     which an unfinished run stores a question that was asked under another. A run is resumed if it
-    has no input of its own.
+    has no input of its own. With an idempotency key, the key alone tells what was stored.
     """
-    new = _not_held(given, loaded, previous)
-    last = given[-1] if given else None
-    asked, is_over = (last.id or "") if last else "", False
-    if previous and previous["asked"] and _is_replaced(last, new):
-        asked, unfinished = previous["asked"], new
-        is_repeat = is_resumed or find_run(asked) is not None
+    session = loaded.messages
+    new, asked, is_over = _not_held(given, session, previous), _id_of_last(given), False
+    unfinished = previous if previous and previous["asked"] else None
+    if loaded.is_stored:
+        new, is_over = [], True
+    elif unfinished and loaded.key and unfinished["key"] == loaded.key:
+        new = _without_attempt(new, unfinished["last"])
+        asked = _id_of_last(new)
+    elif unfinished and _is_replaced(given, new):
+        asked, left = unfinished["asked"], new
+        is_repeat = is_resumed or not (loaded.key or find_run(asked) is None)
         # Otherwise, messages from before would answer the input, if it is the same.
-        new = list(without_open_calls(unfinished)) if is_repeat else []
-        is_over = is_repeat and len(new) == len(unfinished)
-    elif last is not None and not (new and new[-1] is last):  # the session holds it
-        if not new and find_run(asked) in {message.id for message in loaded}:
-            is_over = not _is_unanswered(loaded)
-        elif not (_is_unanswered(loaded) and loaded[-1].id == last.id):
-            new = [*new, *_copy_question(given, loaded)]
-    messages = complete([*loaded, *new])
+        new = list(without_open_calls(left)) if is_repeat else []
+        is_over = is_repeat and len(new) == len(left)
+    elif given and not (new and new[-1] is given[-1]):  # the session holds it
+        last = "" if loaded.key else find_run(asked)
+        if not new and last in {message.id for message in session}:
+            is_over = not _is_unanswered(session)
+        elif not (_is_unanswered(session) and session[-1].id == asked):
+            new = [*new, *_copy_question(given, session)]
+    messages = complete([*session, *new])
     completed_ids = {message.id for message in messages}
     new = [message for message in new if message.id in completed_ids]
-    if not (new or is_over or _is_unanswered(loaded)):
+    if not (new or is_over or _is_unanswered(session)):
         raise _nothing_new(given)
-    return Beginning(_run_state(session_id, loaded, new, asked), messages, is_over)
+    return Beginning(_run_state(loaded, new, asked), messages, is_over)
 
 
-def resume(
-    session_id: str, loaded: Sequence[BaseMessage], given: Sequence[BaseMessage]
-) -> RunState:
+def resume(loaded: Loaded, given: Sequence[BaseMessage]) -> RunState:
     """Return the state of a run that began without one."""
-    return _run_state(session_id, loaded, _not_held(given, loaded, None), "")
+    return _run_state(loaded, _not_held(given, loaded.messages, None), "")
 
 
 def end(run: RunState, given: Sequence[BaseMessage]) -> End:
@@ -127,9 +143,33 @@ def _not_held(
     return _exclude(previous["held"], new) if previous else new
 
 
-def _is_replaced(last: BaseMessage | None, new: Sequence[BaseMessage]) -> bool:
+def _id_of_last(messages: Sequence[BaseMessage]) -> str:
+    return (messages[-1].id or "") if messages else ""
+
+
+def _is_replaced(given: Sequence[BaseMessage], new: Sequence[BaseMessage]) -> bool:
     """Tell whether the input replaced older messages of an unfinished run, by their ids."""
+    last = given[-1] if given else None
     return isinstance(last, AIMessage) or (isinstance(last, ToolMessage) and not new)
+
+
+def _without_attempt(new: Sequence[BaseMessage], last: str) -> list[BaseMessage]:
+    """Return the new messages without those of an earlier attempt, whose question ends in `last`.
+
+    The question is kept if it was not given again under another id.
+    """
+    end = next((place for place, message in enumerate(new, 1) if message.id == last), 0)
+    again = _question_at_end(new[end:])
+    before = new[: end - len(_question_at_end(new[:end]))] if again else new[:end]
+    return [*before, *again]
+
+
+def _question_at_end(messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
+    """Return the messages behind the last of a model or a tool."""
+    for place in range(len(messages), 0, -1):
+        if isinstance(messages[place - 1], (AIMessage, ToolMessage)):
+            return messages[place:]
+    return messages
 
 
 def _is_unanswered(loaded: Sequence[BaseMessage]) -> bool:
@@ -137,22 +177,21 @@ def _is_unanswered(loaded: Sequence[BaseMessage]) -> bool:
 
 
 def _copy_question(
-    given: Sequence[BaseMessage], loaded: Sequence[BaseMessage]
+    given: Sequence[BaseMessage], session: Sequence[BaseMessage]
 ) -> Sequence[BaseMessage]:
     """Return the question that ends the input under new ids, since the session holds it.
 
     Those of its messages that follow each other in the session too are one question.
     """
-    places = {message.id: place for place, message in enumerate(loaded)}
-    place = places.get(given[-1].id, 0)
+    places = {message.id: place for place, message in enumerate(session)}
     question: list[BaseMessage] = []
-    for message in reversed(given):
-        if isinstance(message, (AIMessage, ToolMessage)):
-            break
-        if question and places.get(message.id) != place:
+    before: int | None = None
+    for message in reversed(_question_at_end(given)):
+        place = places.get(message.id)
+        if question and place != before:
             break
         question.append(message.model_copy(update={"id": str(uuid4())}))
-        place -= 1
+        before = None if place is None else place - 1
     return question[::-1]
 
 
@@ -173,18 +212,18 @@ def _nothing_new(given: Sequence[BaseMessage]) -> InvalidArgumentError:
     )
 
 
-def _run_state(
-    session_id: str, loaded: Sequence[BaseMessage], new: Sequence[BaseMessage], asked: str
-) -> RunState:
-    loaded_ids = {message.id for message in loaded}
+def _run_state(loaded: Loaded, new: Sequence[BaseMessage], asked: str) -> RunState:
+    session = loaded.messages
+    loaded_ids = {message.id for message in session}
     # Results that are missing in the session stay missing there: only its end can be written.
-    missing = [message for message in complete(loaded) if message.id not in loaded_ids]
+    missing = [message for message in complete(session) if message.id not in loaded_ids]
     return {
-        "session_id": session_id,
-        "held": _digests([*loaded, *missing]),
+        "session_id": loaded.session_id,
+        "held": _digests([*session, *missing]),
         "first": (new[0].id or "") if new else "",
-        "last": next((each[-1].id or "" for each in (new, loaded) if each), ""),
+        "last": _id_of_last(new or session),
         "asked": asked,
+        "key": loaded.key,
     }
 
 
