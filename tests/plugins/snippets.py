@@ -62,7 +62,7 @@ def documented_server(
 ) -> str:
     """The server at the address that documentation names."""
     example: Example = request.node.example
-    with_search = Path(example.path).stem == "vector_store"
+    with_search = Path(example.path).stem in {"vector_store", "documents_030"}
     server = servers.of_pages("valkey-9.1-search" if with_search else "valkey-9.1")
     for module in (redis, redis.asyncio):
         connect = functools.partial(_connect, module.from_url, server.url)
