@@ -170,7 +170,7 @@ def test_a_copy_with_an_allowlist_is_a_saver_of_the_same_client(client: Any, pre
     saver = MemorystoreSaver(client, key_prefix=prefix, serde=serde)
     clone = saver.with_allowlist([("tests.checkpoint.test_settings", "Own")])
     assert isinstance(clone, MemorystoreSaver)
-    assert clone._ops.serde is clone.serde is not saver.serde
+    assert clone._ops.serde.serde is clone.serde is not saver.serde
     config = clone.put(config_of("t"), checkpoint_of(), {}, {})
     found = saver.get_tuple(config_of("t"))
     assert found is not None

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from langchain_google_memorystore_redis._checkpoint.changes import change_thread, delete_thread
 from langchain_google_memorystore_redis._checkpoint.codec import encode_record, encode_write
+from langchain_google_memorystore_redis._checkpoint.compression import CompressingSerializer
 from langchain_google_memorystore_redis._checkpoint.delta import delta_history
 from langchain_google_memorystore_redis._checkpoint.encoding import ValueEncoder
 from langchain_google_memorystore_redis._checkpoint.keys import (
@@ -40,7 +41,6 @@ from langchain_google_memorystore_redis._checkpoint.pages import (
 from langchain_google_memorystore_redis._checkpoint.pruning import prune_thread
 from langchain_google_memorystore_redis._checkpoint.thread_cache import CachedThread, ThreadCache
 from langchain_google_memorystore_redis._checkpoint.values import (
-    Serializer,
     ValueDecoder,
     from_stored,
     to_stored,
@@ -81,7 +81,7 @@ class CheckpointOps:
     """Operations on the threads under a prefix."""
 
     key_prefix: str
-    serde: Serializer
+    serde: CompressingSerializer
     ttl_ms: int = 0
     """Time to live in milliseconds, 0 for none."""
     refresh_on_read: bool = False
@@ -278,7 +278,7 @@ class CheckpointOps:
     def _cached(self, address: CheckpointAddress) -> CachedThread:
         """Return what the process holds of a namespace of a thread."""
         place = b"%b\0%b" % (self.keys(address.thread_id).data_key, escape(address.namespace))
-        return CachedThread(self.cache, self.serde, place)
+        return CachedThread(self.cache, self.serde.serde, place)
 
     def _scan_threads(self, cursor: ScanCursor) -> Flow[tuple[list[str], ScanCursor | None]]:
         """Return some ids of threads under the prefix, and the cursor of the next ones."""

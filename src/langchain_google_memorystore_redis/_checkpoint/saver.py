@@ -24,6 +24,7 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
+from langchain_google_memorystore_redis._checkpoint.compression import CompressingSerializer
 from langchain_google_memorystore_redis._checkpoint.configs import (
     index_writes,
     make_config,
@@ -37,6 +38,7 @@ from langchain_google_memorystore_redis._checkpoint.configs import (
 from langchain_google_memorystore_redis._checkpoint.keys import thread_prefix
 from langchain_google_memorystore_redis._checkpoint.operations import CheckpointOps
 from langchain_google_memorystore_redis._checkpoint.thread_cache import ThreadCache, make_cache
+from langchain_google_memorystore_redis._codec.compression import compression_threshold
 from langchain_google_memorystore_redis._connect.owned import OwnedClient
 from langchain_google_memorystore_redis._redis.arguments import ttl_milliseconds
 from langchain_google_memorystore_redis._redis.clients import runners_for
@@ -61,6 +63,10 @@ class MemorystoreSaver(SharesClient, BaseCheckpointSaver[str]):
         serde: serializer of values, LangGraph's own by default.
         cache: `ThreadCache` of what the process has stored and read, shared by the savers that are
             given the same; "own" for one of this saver alone, None for none.
+        compress: "zstd" compresses what takes `compress_min_bytes` or more, each message alone, if
+            that makes it smaller; needs the extra `zstd`, as does reading it. Savers with other
+            settings read it too.
+        compress_min_bytes: minimum size to compress, in bytes.
 
     The constructor sends nothing, and there is nothing to set up. Methods raise the client's own
     errors when the server is unreachable, full, read-only or refuses permission, and
@@ -89,6 +95,8 @@ class MemorystoreSaver(SharesClient, BaseCheckpointSaver[str]):
         refresh_on_read: bool = False,
         serde: SerializerProtocol | None = None,
         cache: ThreadCache | Literal["own"] | None = "own",
+        compress: Literal["zstd"] | None = None,
+        compress_min_bytes: int = 256,
     ) -> None:
         super().__init__(serde=serde)
         self._sync, self._async = runners_for(client, async_client)
@@ -97,6 +105,7 @@ class MemorystoreSaver(SharesClient, BaseCheckpointSaver[str]):
         self._ttl_ms = ttl_milliseconds(ttl)
         self._refresh_on_read = refresh_on_read
         self._cache = make_cache(cache)
+        self._compress_min_bytes = compression_threshold(compress, compress_min_bytes)
 
     @classmethod
     def from_conn_string(
@@ -368,6 +377,7 @@ class MemorystoreSaver(SharesClient, BaseCheckpointSaver[str]):
     @property
     def _ops(self) -> CheckpointOps:
         # Made anew for each call: LangGraph copies savers and gives the copy another `serde`.
+        serde = CompressingSerializer(self.serde, self._compress_min_bytes)
         return CheckpointOps(
-            self._key_prefix, self.serde, self._ttl_ms, self._refresh_on_read, self._cache
+            self._key_prefix, serde, self._ttl_ms, self._refresh_on_read, self._cache
         )

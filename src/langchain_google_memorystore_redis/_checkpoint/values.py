@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from langchain_google_memorystore_redis._checkpoint.contents import CachedContent
 from langchain_google_memorystore_redis._checkpoint.names import escape, unescape
+from langchain_google_memorystore_redis.errors import MissingExtraError
 
 FIELD_BYTES = 17
 """Size of a value's field: its kind and its hash."""
@@ -61,6 +62,8 @@ def load(serde: Serializer, raw: bytes) -> Any:
         raise ValueError("a value without its type")
     try:
         return serde.loads_typed((unescape(kind), payload))
+    except MissingExtraError:
+        raise
     except Exception as error:  # a serializer of anyone's, on bytes of anyone's
         raise ValueError(f"{type(error).__name__}: {error}") from error
 

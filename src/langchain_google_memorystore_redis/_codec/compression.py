@@ -81,16 +81,22 @@ def compress_if_smaller(element: bytes) -> bytes:
     return compressed if len(compressed) < len(element) else element
 
 
+def compress(data: bytes) -> bytes | None:
+    """Return the frame of some data; None if it is over the limits."""
+    if len(data) > MAX_BYTES:
+        return None
+    frame = load_zstandard().compress(data)
+    return frame if len(data) <= MAX_RATIO * len(frame) else None
+
+
 def compress_element(element: bytes) -> bytes:
     """Compress the data of an element, however short; return it unchanged if over the limits."""
     match = _PLAIN.fullmatch(element)
     if match is None:
         return element
     head, separator, data, tail = match.groups()
-    if len(data) > MAX_BYTES:
-        return element
-    frame = load_zstandard().compress(data)
-    if len(data) > MAX_RATIO * len(frame):
+    frame = compress(data)
+    if frame is None:
         return element
     return b"".join((head, b'"zstd"', separator, b'"', frame, b'"', tail))
 
@@ -104,11 +110,14 @@ def expand_element(element: bytes) -> bytes:
     if match is None:
         return element
     head, separator, frame, tail = match.groups()
-    return b"".join((head, b'"data"', separator, _decompress(frame), tail))
+    return b"".join((head, b'"data"', separator, decompress(frame), tail))
 
 
-def _decompress(frame: bytes) -> bytes:
-    """Decompress a frame, after checking its claimed size before memory is allocated for it."""
+def decompress(frame: bytes) -> bytes:
+    """Decompress a frame, after checking its claimed size before memory is allocated for it.
+
+    Raises `FrameError`, and `MissingExtraError`.
+    """
     zstd = load_zstandard()
     try:
         size = zstd.content_size(frame)  # -1 if the frame does not give it
