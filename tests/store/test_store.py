@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import enum
 import math
+import time
 from collections import OrderedDict
 from datetime import UTC, datetime
 from typing import Any
@@ -149,6 +150,19 @@ async def test_the_newest_update_comes_first_and_pages_do_not_overlap(store: Doo
     odd = {"n": {"$gte": 11}}
     pages = [await store.search(("n",), limit=4, offset=at, filter=odd) for at in range(0, 16, 4)]
     assert [each.value["n"] for page in pages for each in page] == [n for n in order if n >= 11]
+
+
+async def test_the_order_holds_whatever_the_clocks_of_writers_say(
+    store: DoorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time_ns()
+    for number, moved in enumerate((0, -3600, -7200, 60, -10)):
+        monkeypatch.setattr(time, "time_ns", lambda moved=moved: now + moved * 10**9)
+        await store.put(NS, f"{number}", {})
+    found = await store.search(NS)
+    assert keys(found) == ["4", "3", "2", "1", "0"]
+    times = [each.updated_at for each in found]
+    assert times == sorted(set(times), reverse=True)
 
 
 async def test_more_items_than_a_page_of_an_index_are_all_found(

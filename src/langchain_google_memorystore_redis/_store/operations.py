@@ -126,7 +126,8 @@ class StoreOps:
 
     def _put(self, put: Put, vectors: bytes) -> Op[None]:
         keys = self.keys.of(put.namespace).of_items([put.name])
-        args = [put.name, secrets.token_bytes(8), put.ttl_ms, put.value, vectors]
+        now_us = time.time_ns() // 1000
+        args = [put.name, secrets.token_bytes(8), put.ttl_ms, put.value, vectors, now_us]
         if not self.is_cluster:
             keys += self.keys.names
             args.append(namespace_name(put.namespace))

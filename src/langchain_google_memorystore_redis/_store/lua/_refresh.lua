@@ -6,6 +6,6 @@ local function refresh(index, item, vectors, name, head)
   redis.call('ZCARD', index) -- fails for another type
   redis.call('PEXPIRE', item, ttl)
   redis.call('PEXPIRE', vectors, ttl)
-  local expires = to_ms(clock()) + ttl
-  redis.call('ZADD', index, string.sub(head, 18, 33), 'u' .. name, whole(-expires), 'e' .. name)
+  redis.call('ZADD', index, string.sub(head, 18, 33), 'u' .. name)
+  redis.call('ZADD', index, whole(-clock(index) - ttl), 'e' .. name)
 end

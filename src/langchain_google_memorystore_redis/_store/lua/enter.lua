@@ -3,10 +3,8 @@
 -- KEYS[2]  times of their last writes
 -- ARGV[1]... names
 -- Returns nothing.
-local now = whole(to_ms(clock()))
 redis.call('HLEN', KEYS[2]) -- fails for another type
-for _, name in ipairs(ARGV) do
-  redis.call('ZADD', KEYS[1], 0, name)
-  redis.call('HSET', KEYS[2], name, now)
-end
+for _, name in ipairs(ARGV) do redis.call('ZADD', KEYS[1], 0, name) end
+local now = whole(clock(KEYS[1]))
+for _, name in ipairs(ARGV) do redis.call('HSET', KEYS[2], name, now) end
 return false

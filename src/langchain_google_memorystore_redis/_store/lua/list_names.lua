@@ -5,7 +5,7 @@
 -- ARGV[2]  upper bound
 -- ARGV[3]  number of names at the most, 1,000 or fewer
 -- Returns the server's time in milliseconds; the names; the times.
-local now = whole(to_ms(clock()))
 local names = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3])
-if #names == 0 then return { now, names, names } end
-return { now, names, redis.call('HMGET', KEYS[2], unpack(names)) }
+if #names == 0 then return { '0', names, names } end
+local writes = redis.call('HMGET', KEYS[2], unpack(names))
+return { whole(clock(KEYS[1])), names, writes }

@@ -9,7 +9,8 @@
 -- ARGV[3]  time to live in milliseconds, 0 for none
 -- ARGV[4]  the value
 -- ARGV[5]  the vectors, '' for none
--- ARGV[6]  name of the namespace, if there is KEYS[4]
+-- ARGV[6]  the writer's time in microseconds
+-- ARGV[7]  name of the namespace, if there is KEYS[4]
 -- Returns 1, or 0 if the item shows that this put has been here before.
 local name, token, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local head = redis.call('GETRANGE', KEYS[2], 0, 79)
@@ -28,10 +29,8 @@ if string.find(tokens, token, 1, true) then
   return 0
 end
 
-local now = clock()
-local updated = now
--- Times of update differ and grow within a namespace, whatever the clock does.
-if newest[2] then updated = math.max(now, tonumber(newest[2]) + 1) end
+-- Times of update differ and grow within a namespace, whatever the clocks of writers do.
+local updated = math.max(tonumber(ARGV[6]), (tonumber(newest[2]) or 0) + 1)
 local created = is_ours and string.sub(head, 2, 17) or string.format('%016.0f', updated)
 local times = created .. string.format('%016.0f%015.0f', updated, ttl)
 local record = '1' .. times .. token .. string.sub(tokens, 1, 24) .. ARGV[4]
@@ -39,7 +38,9 @@ local record = '1' .. times .. token .. string.sub(tokens, 1, 24) .. ARGV[4]
 redis.call('ZADD', KEYS[1], whole(updated), 'u' .. name)
 if ttl > 0 then
   redis.call('SET', KEYS[2], record, 'PX', ARGV[3])
-  redis.call('ZADD', KEYS[1], whole(-to_ms(now) - ttl), 'e' .. name)
+  local now = clock(KEYS[1])
+  redis.call('ZADD', KEYS[1], whole(-now - ttl), 'e' .. name)
+  clean(KEYS[1], now, 10)
   if ARGV[5] ~= '' then redis.call('SET', KEYS[3], ARGV[5], 'PX', ARGV[3]) end
 else
   redis.call('SET', KEYS[2], record)
@@ -47,9 +48,8 @@ else
   if ARGV[5] ~= '' then redis.call('SET', KEYS[3], ARGV[5]) end
 end
 if KEYS[4] then
-  redis.call('ZADD', KEYS[4], 0, ARGV[6])
-  redis.call('HSET', KEYS[5], ARGV[6], whole(to_ms(now)))
+  redis.call('ZADD', KEYS[4], 0, ARGV[7])
+  redis.call('HSET', KEYS[5], ARGV[7], whole(clock(KEYS[4])))
 end
-clean(KEYS[1], now, 10)
 if ARGV[5] == '' then redis.call('DEL', KEYS[3]) end
 return 1
