@@ -157,7 +157,8 @@ async def test_a_reply_that_was_lost_replaces_nothing_twice(
 ) -> None:
     proxy = proxy_to(servers.standalone("valkey-9.1").port)
     retry = redis.retry.Retry(redis.backoff.NoBackoff(), retries)
-    with redis.Redis(port=proxy.port, retry=retry) as client:
+    lost: list[type[Exception]] | None = [redis.ConnectionError] if retries else None
+    with redis.Redis(port=proxy.port, retry=retry, retry_on_error=lost) as client:
         history = MemorystoreChatMessageHistory(client, "s", key_prefix=prefix)
         history.add_messages(numbered(4))
         entry_id, new = history.entries()[2].id, numbered(2, "new")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -79,12 +80,24 @@ async def door(
         yield Door(client, by_async=request.param == "thread", prefix=prefix)
 
 
+def _patience(target: Target, *, asyncio: bool) -> dict[str, Any]:
+    """Options with which a client of one server tries again; a cluster's does by itself."""
+    if target.cluster:
+        return {}
+    library: Any = import_module(target.library)
+    retry = import_module(f"{target.library}{'.asyncio' * asyncio}.retry").Retry
+    return {
+        "retry": retry(library.backoff.NoBackoff(), 3),
+        "retry_on_error": [library.ConnectionError, library.TimeoutError],
+    }
+
+
 @pytest.fixture(params=["sync", "async"])
 async def proxied_door(
     request: pytest.FixtureRequest, target: Target, proxy: Proxy | ClusterProxy, prefix: str
 ) -> AsyncIterator[Door]:
     """A door whose client tries again by itself, through the network that `proxy` controls."""
-    options = proxy.client_options
+    options = {**proxy.client_options, **_patience(target, asyncio=request.param == "async")}
     if request.param == "async":
         async with asyncio_client(target, proxy.port, **options) as made:
             yield Door(made, by_async=True, prefix=prefix)

@@ -86,4 +86,9 @@ async def test_a_closed_asyncio_client_of_a_cluster_is_refused_where_it_stays_cl
     target = CLUSTERS[1]
     client = target.connect(target.port(servers), asyncio=True)
     await client.aclose()
-    await require_async_refusals(open_one(client, prefix))
+    history = open_one(client, prefix)
+    if hasattr(client, "_closed"):
+        await require_async_refusals(history)
+    else:  # valkey-py before 6.1.1 opens it again
+        assert await history.acount() == 0
+        await client.aclose()
