@@ -106,12 +106,12 @@ def begin(
     new = [message for message in new if message.id in completed_ids]
     if not (new or is_over or _is_unanswered(session)):
         raise _nothing_new(given)
-    return Beginning(_run_state(loaded, new, asked), messages, is_over)
+    return Beginning(_run_state(loaded, new, asked, messages), messages, is_over)
 
 
 def resume(loaded: Loaded, given: Sequence[BaseMessage]) -> RunState:
     """Return the state of a run that began without one."""
-    return _run_state(loaded, _not_held(given, loaded.messages, None), "")
+    return _run_state(loaded, _not_held(given, loaded.messages, None), "", complete(given))
 
 
 def end(run: RunState, given: Sequence[BaseMessage]) -> End:
@@ -212,11 +212,14 @@ def _nothing_new(given: Sequence[BaseMessage]) -> InvalidArgumentError:
     )
 
 
-def _run_state(loaded: Loaded, new: Sequence[BaseMessage], asked: str) -> RunState:
+def _run_state(
+    loaded: Loaded, new: Sequence[BaseMessage], asked: str, messages: Sequence[BaseMessage]
+) -> RunState:
     session = loaded.messages
-    loaded_ids = {message.id for message in session}
+    known = {message.id for part in (session, new) for message in part}
+    added = {message.id for message in messages} - known
     # Results that are missing in the session stay missing there: only its end can be written.
-    missing = [message for message in complete(session) if message.id not in loaded_ids]
+    missing = [each for each in complete(session) if each.id in added] if added else []
     return {
         "session_id": loaded.session_id,
         "held": _digests([*session, *missing]),
