@@ -72,6 +72,7 @@ QUIRKS = {
     ("_redis/pools", "redis-py<=8.1"),
     ("_redis/replies", "redis<6"),
     ("_redis/runners", "redis-py<=8.1"),
+    ("_redis/scan", "redis<6"),
     ("cli/app", "typer<=0.26.0"),
     ("cli/group", "typer"),
 }

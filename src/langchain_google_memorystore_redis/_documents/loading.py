@@ -52,7 +52,7 @@ class Loading:
         """
         cursor, ids, seen = listing
         if not ids and cursor is not None:
-            found, cursor = yield from scan_page(self.key_prefix, cursor)
+            found, cursor = yield from scan_page(self.key_prefix, cursor, "hash")
             ids = [each for each in found if each not in seen]
             seen.update(ids)
         batch, rest = ids[: self.batch_size], ids[self.batch_size :]

@@ -39,7 +39,7 @@ def scan_rows(keys: DocumentKeys, *, limit: int) -> Flow[dict[str, Row]]:
     found: dict[str, Row] = {}
     cursor: ScanCursor | None = yield from start_scan()
     while cursor is not None:
-        ids, cursor = yield from scan_page(keys.prefix, cursor)
+        ids, cursor = yield from scan_page(keys.prefix, cursor, "hash")
         new = [each for each in ids if each not in found]
         rows = yield from read_rows(list(map(keys.key, new)))
         found.update((i, row) for i, row in zip(new, listed(rows), strict=True) if row)

@@ -57,7 +57,7 @@ class StoredDocuments:
         """Remove all documents, found by SCAN."""
         cursor: ScanCursor | None = yield from start_scan()
         while cursor is not None:
-            ids, cursor = yield from scan_page(self.keys.prefix, cursor)
+            ids, cursor = yield from scan_page(self.keys.prefix, cursor, "hash")
             for page in batched([(self.keys.key(each),) for each in ids], page_size):
                 yield from self._delete_page(page, listed)
         return True
@@ -82,7 +82,7 @@ class StoredDocuments:
         names = [self.codec.content_field, *self.codec.fields]
         cursor: ScanCursor | None = yield from start_scan()
         while cursor is not None:
-            ids, cursor = yield from scan_page(self.keys.prefix, cursor)
+            ids, cursor = yield from scan_page(self.keys.prefix, cursor, "hash")
             for keys in batched([self.keys.key(each) for each in ids], PAGE_SIZE):
                 answers = yield FanOut([Op(("HMGET", key, *names), list) for key in keys])
                 found = zip(keys, listed(answers), strict=True)

@@ -34,10 +34,23 @@ def start_scan() -> Flow[ScanCursor]:
     return ScanCursor((yield PRIMARIES))
 
 
-def scan_page(key_prefix: str, cursor: ScanCursor) -> Flow[tuple[list[str], ScanCursor | None]]:
-    """Return what follows the prefix in a page of keys, and the cursor of the next page."""
+def scan_page(
+    key_prefix: str, cursor: ScanCursor, kind: str | None = None
+) -> Flow[tuple[list[str], ScanCursor | None]]:
+    """Return what follows the prefix in a page of keys, and the cursor of the next page.
+
+    Only keys of one Redis type are listed if `kind` names it, but for servers that cannot tell.
+    """
     command = ("SCAN", cursor.position, "MATCH", prefix_pattern(key_prefix), "COUNT", SCAN_COUNT)
-    position, keys = yield from ask(Op(command, _parse_scan, node=cursor.nodes[0]))
+    node = cursor.nodes[0]
+    try:
+        typed = (*command, "TYPE", kind) if kind else command
+        position, keys = yield from ask(Op(typed, _parse_scan, node=node))
+    except Exception as error:
+        # QUIRK(redis<6): SCAN knows no TYPE. Remove when Redis 5 is no longer supported.
+        if not kind or "syntax error" not in str(error):
+            raise
+        position, keys = yield from ask(Op(command, _parse_scan, node=node))
     # SCAN may list a key twice. A key that is not UTF-8 is none of ours.
     rests = dict.fromkeys(strip_prefix(key_prefix, key) for key in keys)
     return [rest for rest in rests if rest], cursor.after(position)
