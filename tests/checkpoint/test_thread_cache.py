@@ -401,3 +401,46 @@ def test_a_thread_stored_by_an_earlier_revision_is_read_and_grows(client: Any) -
     saver.prune(["t"])
     expected = round_trip([message(number) for number in range(71)])
     assert identical(thread.read(MemorystoreSaver(client, cache=None)), expected)
+
+
+def test_the_history_of_a_delta_channel_is_read_as_it_grows(client: Any) -> None:
+    warm = MemorystoreSaver(client)
+    config: Any = config_of("t")
+    for step in range(120):
+        checkpoint = checkpoint_of({"log": f"{step}"})
+        if step == 20:
+            checkpoint["channel_values"]["log"] = [message(number) for number in range(1040)]
+        metadata: Any = {"counters_since_delta_snapshot": {"log": (1, 1)}}
+        config = warm.put(config, checkpoint, metadata, {"log": f"{step}"})
+        warm.put_writes(config, [("log", [message(step)]), ("other", step)], f"task {step}")
+
+    def check() -> Any:
+        asked: Any = {"config": config, "channels": ["log", "none"]}
+        found = warm.get_delta_channel_history(**asked)
+        expected = MemorystoreSaver(client, cache=None).get_delta_channel_history(**asked)
+        assert repr(found) == repr(expected)
+        return found["log"]
+
+    found = check()
+    assert len(found["seed"]) == 1040
+    assert len(found["writes"]) == 99
+    found["seed"].clear()
+    found["writes"][0][2].clear()
+    check()
+    asked: Any = {"config": config, "channels": ["log"]}
+    sent, received, runs = traffic(client, lambda: warm.get_delta_channel_history(**asked))
+    assert (sent < 8_000, received < 16_000, runs) == (True, True, 1)
+    # An ancestor gets a write, another loses its own, and one gets others in their place.
+    ancestors = [each.config for each in warm.list(config_of("t"))]
+    warm.put_writes(ancestors[5], [("log", [message(500)])], "late")
+    assert len(check()["writes"]) == 100
+    data = keys_of("checkpoint:")[1]
+    names = sorted(
+        each for each in client.hkeys(data) if each[:1] == b"w" and b"\x01task 9" in each
+    )
+    client.hset(data, names[0], client.hget(data, names[-2]))
+    check()
+    warm.prune(["t"])
+    check()
+    warm.delete_thread("t")
+    assert check() == {"writes": []}

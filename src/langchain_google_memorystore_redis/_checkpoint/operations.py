@@ -230,9 +230,8 @@ class CheckpointOps:
         self, address: CheckpointAddress, channels: Sequence[str]
     ) -> Flow[dict[str, Any]]:
         """Return the seeds and writes from which LangGraph makes the values of delta channels."""
-        start = NameRange.from_ids(address.namespace, address.checkpoint_id)
-        keys = self.keys(address.thread_id)
-        return delta_history(address.thread_id, keys, self.serde, start, channels)
+        keys, thread = self.keys(address.thread_id), self._cached(address, b"deltas")
+        return delta_history(keys, self.serde, address, channels, thread)
 
     def delete(self, thread_id: str) -> Op[None]:
         """Remove a thread."""
@@ -275,9 +274,10 @@ class CheckpointOps:
             yield from change_thread(_COPY, self.keys(target_thread_id), args)
             listing = listing.after(page, 0)
 
-    def _cached(self, address: CheckpointAddress) -> CachedThread:
-        """Return what the process holds of a namespace of a thread."""
-        place = b"%b\0%b" % (self.keys(address.thread_id).data_key, escape(address.namespace))
+    def _cached(self, address: CheckpointAddress, part: bytes = b"values") -> CachedThread:
+        """Return what the process holds of the values, or the deltas, of a namespace."""
+        data_key = self.keys(address.thread_id).data_key
+        place = b"%b\0%b\0%b" % (data_key, escape(address.namespace), part)
         return CachedThread(self.cache, self.serde.serde, place)
 
     def _scan_threads(self, cursor: ScanCursor) -> Flow[tuple[list[str], ScanCursor | None]]:

@@ -202,7 +202,8 @@ class MemorystoreSaver(SharesClient, BaseCheckpointSaver[str]):
     ) -> Mapping[str, Any]:
         """Return the seeds and writes from which LangGraph makes the values of delta channels.
 
-        Called by LangGraph. One round trip for each 500 ancestors.
+        Called by LangGraph. One round trip for each 500 ancestors or megabyte that the server
+        examines; large writes and seeds that the process holds in its cache are not read again.
 
         Examples:
             >>> config = {"configurable": {"thread_id": "docs"}}

@@ -20,7 +20,7 @@ from langchain_google_memorystore_redis._redis.sharing import SharesClient
 from langchain_google_memorystore_redis.errors import ArgumentTypeError
 
 _RECENT_FIELDS = 64
-"""Values of a namespace that a read asks about."""
+"""Values of a namespace, after those of a read, that the next read asks about."""
 
 _MAX_DEPTH = 8
 """Lists in lists that are searched: a list of 100,000 elements has four levels."""
@@ -155,9 +155,12 @@ class CachedThread:
             held = self._cache._contents
             for field, content in contents.items():
                 held[self._key[0], field] = content
-            old = None if is_all else held.get(self._key)
-            recent = (*fields, *split_fields(old.content or b"" if old else b""))
-            names = b"".join([*dict.fromkeys(recent)][:_RECENT_FIELDS])
+            old = held.get(self._key)
+            recent = [*dict.fromkeys(fields)]
+            if not is_all:
+                recent += split_fields(old.content or b"" if old else b"")
+                recent = [*dict.fromkeys(recent)][:_RECENT_FIELDS]
+            names = b"".join(recent)
             held[self._key] = CachedContent(self._serde, len(names), names)
 
 
