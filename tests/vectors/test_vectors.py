@@ -15,6 +15,7 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from langchain_google_memorystore_redis import InvalidVectorError
 from langchain_google_memorystore_redis._vectors.distances import (
     DISTANCES,
+    cosines,
     distances_to,
     relevance,
 )
@@ -147,3 +148,12 @@ def marginal_relevance(
 
 def test_nothing_is_chosen_of_nothing() -> None:
     assert choose_diverse([1, 2], np.empty((0, 2)), 4, 0.5) == []
+
+
+@settings(deadline=None)
+@given(arrays("<f4", (5, 3), elements=st.floats(-10, 10, width=32) | st.just(0.0)))
+def test_cosines_are_those_of_double_precision(matrix: Any) -> None:
+    found = cosines(matrix[0], matrix)
+    assert found == pytest.approx(1 - distances_to(matrix[0], matrix, "COSINE"), abs=1e-5)
+    assert np.isfinite(found).all()
+    assert np.abs(found).max() <= 1

@@ -7,7 +7,6 @@ is refused by name.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +16,8 @@ import msgspec
 from langchain_google_memorystore_redis._store.keys import Namespace
 from langchain_google_memorystore_redis.errors import CorruptItemError, InvalidItemError
 
-_HEAD = re.compile(rb"1(\d{16})(\d{16})(\d{15})[\s\S]{32}")
 _HEAD_BYTES = 80
+_TIMES_BYTES = 48
 _ADVICE = {
     "tuple": "use a list",
     "set": "use a list",
@@ -93,16 +92,26 @@ def _describe(value: Any) -> str:
     return f"a {kind} would not come back from JSON as it is; {advice}"
 
 
-def decode_item(
-    namespace: Namespace, name: bytes, record: bytes, score: float | None = None
-) -> StoredItem:
-    """Return the item of a record, a new value every time; raises `CorruptItemError`."""
-    head = _HEAD.match(record)
+def decode_value(namespace: Namespace, name: bytes, record: bytes) -> dict[str, Any]:
+    """Return the value of a record, a new one every time; raises `CorruptItemError`."""
     try:
-        value = _parse(record[_HEAD_BYTES:]) if head else None
+        value = _parse(record[_HEAD_BYTES:]) if record[:1] == b"1" else None
     except (ValueError, RecursionError):
         value = None
-    if head is None or not isinstance(value, dict):
+    if not isinstance(value, dict):
         raise CorruptItemError(namespace, name.decode("utf-8", "backslashreplace"))
-    created, updated, ttl = map(int, head.groups())
+    return value
+
+
+def decode_item(
+    namespace: Namespace,
+    name: bytes,
+    record: bytes,
+    value: dict[str, Any],
+    score: float | None = None,
+) -> StoredItem:
+    """Return the item of a record and its value; raises `CorruptItemError`."""
+    if not record[:_TIMES_BYTES].isdigit():
+        raise CorruptItemError(namespace, name.decode("utf-8", "backslashreplace"))
+    created, updated, ttl = int(record[1:17]), int(record[17:33]), int(record[33:48])
     return StoredItem(namespace, name, value, created, updated, ttl, score)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 from urllib.parse import quote
 
@@ -42,14 +43,24 @@ class StoreKeys:
     @property
     def names(self) -> list[bytes]:
         """Names of all namespaces, and times of their last writes; no namespace has this tag."""
-        tag = tagged_prefix(self.key_prefix).encode()
-        return [tag + b"{.}:names", tag + b"{.}:writes"]
+        return list(_names_of(self.key_prefix))
 
     def of(self, namespace: Namespace) -> NamespaceKeys:
         """Return the keys of a namespace."""
-        labels = ".".join([quote(label, safe="") for label in namespace])
-        tag = f"{tagged_prefix(self.key_prefix)}{{{labels}}}:".encode()
-        return NamespaceKeys(tag + b"index", tag + b"item:", tag + b"vectors:")
+        return _keys_of(self.key_prefix, namespace)
+
+
+@lru_cache
+def _names_of(key_prefix: str) -> tuple[bytes, bytes]:
+    tag = tagged_prefix(key_prefix).encode()
+    return tag + b"{.}:names", tag + b"{.}:writes"
+
+
+@lru_cache(maxsize=1024)
+def _keys_of(key_prefix: str, namespace: Namespace) -> NamespaceKeys:
+    labels = ".".join([quote(label, safe="") for label in namespace])
+    tag = f"{tagged_prefix(key_prefix)}{{{labels}}}:".encode()
+    return NamespaceKeys(tag + b"index", tag + b"item:", tag + b"vectors:")
 
 
 def namespace_name(namespace: Namespace) -> bytes:

@@ -1,8 +1,8 @@
 """The list of all namespaces: entering, listing, and forgetting those that are empty.
 
-Strategy: every put writes its namespace's entry and the time, before the item. A reader hides a
-namespace that it finds empty, and removes an entry only if its last write was long before the
-reader looked and is still the last: whatever was being put then had arrived.
+Strategy: every put writes its namespace's entry and the time, in the same script as the item, or
+before it in a cluster. A listing hides a namespace that it finds empty, and removes an entry only
+if its last write was long before it looked and is still the last: what was being put had arrived.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from langchain_google_memorystore_redis._redis.op import Op, ignore_reply
+from langchain_google_memorystore_redis._redis.op import Op, as_it_is, ignore_reply
 from langchain_google_memorystore_redis._redis.scripts import Script
 from langchain_google_memorystore_redis._store.keys import (
     Namespace,
@@ -27,7 +27,7 @@ from langchain_google_memorystore_redis._store.together import Waves
 PUT_SECONDS = 30.0
 """Time from entry to item beyond which a put enters its namespace again."""
 
-_GRACE_MS = 60_000
+_GRACE_US = 60_000_000
 """Age of an entry's last write from which an empty namespace may be forgotten."""
 
 _PAGE = 500
@@ -42,7 +42,7 @@ _FORGET = Script(__package__, "forget")
 class NamesPage(NamedTuple):
     """Names of namespaces in order, and the times of their last writes."""
 
-    now_ms: int
+    now_us: int
     names: list[bytes]
     writes: list[bytes | None]
 
@@ -53,12 +53,12 @@ class NamesPage(NamedTuple):
         return [
             part
             for name, write in pairs
-            if name in names and _milliseconds(write) < self.now_ms - _GRACE_MS
+            if name in names and _microseconds(write) < self.now_us - _GRACE_US
             for part in (name, write)
         ]
 
 
-def _milliseconds(write: bytes) -> int:
+def _microseconds(write: bytes) -> int:
     return int(write) if write.isdigit() else 0
 
 
@@ -81,6 +81,12 @@ class Namespaces:
     def page(self, low: bytes, high: bytes, count: int) -> Op[NamesPage]:
         """List names between bounds, at most 1,000."""
         return _LIST.op(self.keys.names, (low, high, count), _decode_page)
+
+    def names_under(self, prefix: Namespace, count: int) -> Op[list[bytes]]:
+        """List the first names under a prefix, of empty namespaces too."""
+        low, high = bounds_under(prefix)
+        command = ("ZRANGEBYLEX", self.keys.names[0], low, high, "LIMIT", 0, count)
+        return Op(command, as_it_is)
 
     def forget(self, parts: Sequence[bytes]) -> Op[None]:
         """Remove entries of empty namespaces, unless they were written meanwhile."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_google_memorystore_redis._redis.op import Flow, Op, ask, ignore_reply
 from langchain_google_memorystore_redis._redis.scripts import Script
-from langchain_google_memorystore_redis._store.codec import StoredItem, decode_item
+from langchain_google_memorystore_redis._store.codec import StoredItem, decode_item, decode_value
 from langchain_google_memorystore_redis._store.keys import Namespace, StoreKeys, namespace_name
 from langchain_google_memorystore_redis._store.namespaces import PUT_SECONDS, Namespaces
 from langchain_google_memorystore_redis._store.requests import (
@@ -146,7 +146,10 @@ class StoreOps:
 
 
 def _decode_record(get: Get, record: bytes | None) -> StoredItem | None:
-    return None if record is None else decode_item(get.namespace, get.name, record)
+    if record is None:
+        return None
+    value = decode_value(get.namespace, get.name, record)
+    return decode_item(get.namespace, get.name, record, value)
 
 
 def _step(ops: Sequence[Op[Any]]) -> Waves[list[Any]]:

@@ -7,7 +7,7 @@ afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,7 +15,7 @@ from langchain_google_memorystore_redis._filters.language import EVERYTHING, Con
 from langchain_google_memorystore_redis._filters.predicate import holds
 from langchain_google_memorystore_redis._redis.op import Op, as_it_is, ignore_reply
 from langchain_google_memorystore_redis._redis.scripts import Script
-from langchain_google_memorystore_redis._store.codec import StoredItem, decode_item
+from langchain_google_memorystore_redis._store.codec import StoredItem, decode_item, decode_value
 from langchain_google_memorystore_redis._store.keys import Namespace, StoreKeys
 from langchain_google_memorystore_redis._store.together import Waves
 from langchain_google_memorystore_redis.errors import SearchLimitError
@@ -50,15 +50,13 @@ def index_page(
 
     def decode(reply: Any) -> list[Entry]:
         # RESP3 pairs members with their scores.
-        pairs = reply if reply and not isinstance(reply[0], bytes) else _pairs(reply)
+        if reply and not isinstance(reply[0], bytes):
+            return [Entry(namespace, member[1:], int(score)) for member, score in reply]
+        pairs = zip(reply[::2], reply[1::2], strict=True)
         return [Entry(namespace, member[1:], int(float(score))) for member, score in pairs]
 
     command = ("ZREVRANGEBYSCORE", index, high, "(0", "WITHSCORES", "LIMIT", 0, count)
     return Op(command, decode)
-
-
-def _pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-    return zip(flat[::2], flat[1::2], strict=True)
 
 
 def by_namespace(entries: Iterable[Entry]) -> dict[Namespace, list[Entry]]:
@@ -106,9 +104,10 @@ class Reader:
                 if record is None:
                     self.missing.append(entry)
                     continue
-                item = decode_item(entry.namespace, entry.name, record, entry.score)
-                if holds(self.condition, item.value):
-                    self.found.append(item)
+                space, name, _, score = entry
+                value = decode_value(space, name, record)
+                if not is_filtered or holds(self.condition, value):
+                    self.found.append(decode_item(space, name, record, value, score))
 
     def _problem(self) -> str:
         return (
@@ -133,17 +132,18 @@ def read_values(
     keys: StoreKeys, entries: Sequence[Entry], *, vectors: bool = False
 ) -> Waves[list[bytes | None]]:
     """Return the records of entries, or their vectors; None where there is none."""
+    places: dict[Namespace, list[int]] = {}
+    for place, entry in enumerate(entries):
+        places.setdefault(entry.namespace, []).append(place)
     ops: list[Op[list[bytes | None]]] = []
-    order: list[Entry] = []
-    for namespace, some in by_namespace(entries).items():
+    for namespace, some in places.items():
         names = keys.of(namespace)
         prefix = names.vectors_prefix if vectors else names.item_prefix
-        for chunk in chunks(some, KEYS_PER_COMMAND):
-            ops.append(Op(("MGET", *(prefix + each.name for each in chunk)), as_it_is))
-            order += chunk
+        wanted = [prefix + entries[place].name for place in some]
+        ops += [Op(("MGET", *chunk), as_it_is) for chunk in chunks(wanted, KEYS_PER_COMMAND)]
     values = yield ops
-    read: Mapping[tuple[Namespace, bytes], bytes | None] = {
-        (entry.namespace, entry.name): value
-        for entry, value in zip(order, (each for some in values for each in some), strict=True)
-    }
-    return [read[each.namespace, each.name] for each in entries]
+    read: list[bytes | None] = [None] * len(entries)
+    order = (place for some in places.values() for place in some)
+    for place, value in zip(order, (each for some in values for each in some), strict=True):
+        read[place] = value
+    return read

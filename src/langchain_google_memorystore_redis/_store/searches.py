@@ -18,7 +18,6 @@ from langchain_google_memorystore_redis._store.codec import StoredItem
 from langchain_google_memorystore_redis._store.keys import (
     Namespace,
     StoreKeys,
-    bounds_under,
     parse_name,
 )
 from langchain_google_memorystore_redis._store.namespaces import Namespaces
@@ -128,11 +127,11 @@ class Searches:
         """Read the first page of each index: two steps, one if there is a single namespace."""
         indexes = Indexes(self.keys, size)
         own = [prefix] if prefix else []
-        listing = self.namespaces.page(*bounds_under(prefix), MAX_NAMESPACES)
+        listing = self.namespaces.names_under(prefix, MAX_NAMESPACES)
         names, *pages = yield [listing, *indexes.ops(own)]
         indexes.add(own, pages)
-        others = [each for each in map(parse_name, names.names) if each != prefix]
-        if len(names.names) == MAX_NAMESPACES:
+        others = [each for each in map(parse_name, names) if each != prefix]
+        if len(names) == MAX_NAMESPACES:
             others = yield from self.namespaces.under(prefix, MAX_NAMESPACES + 1)
             if len(others) > MAX_NAMESPACES:
                 raise SearchLimitError(
@@ -142,12 +141,7 @@ class Searches:
                 )
             others = [each for each in others if each != prefix]
         if others:
-            pages = yield indexes.ops(others)
-            indexes.add(others, pages)
-            empty = [each for each, page in zip(others, pages, strict=True) if not page]
-            parts = names.forgettable(empty)
-            if parts:
-                yield [self.namespaces.forget(parts)]
+            indexes.add(others, (yield indexes.ops(others)))
         return indexes
 
     def _rank(self, indexes: Indexes, query: bytes, semantics: Semantics) -> Waves[list[Entry]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from langchain_google_memorystore_redis._redis.op import Flow
-from langchain_google_memorystore_redis._vectors.distances import distances_to
+from langchain_google_memorystore_redis._vectors.distances import cosines
 from langchain_google_memorystore_redis._vectors.embeddings import (
     Embedding,
     embed_query,
@@ -74,7 +74,7 @@ class Semantics:
             starts.append(starts[-1] + (len(row) - _HEAD_BYTES) // len(query))
         matrix = unpack_vectors([b"".join(vectors)]).reshape(starts[-1], -1)
         (vector,) = unpack_vectors([query])
-        similarity = 1.0 - distances_to(vector, matrix, "COSINE")
+        similarity = cosines(vector, matrix)
         best = np.maximum.reduceat(similarity, starts[:-1]).tolist()
         for place, score in zip(places, best, strict=True):
             found[place] = score

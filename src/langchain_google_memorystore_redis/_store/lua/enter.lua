@@ -5,6 +5,6 @@
 -- Returns nothing.
 redis.call('HLEN', KEYS[2]) -- fails for another type
 for _, name in ipairs(ARGV) do redis.call('ZADD', KEYS[1], 0, name) end
-local now = whole(clock(KEYS[1]))
+local now = whole(1000 * clock(KEYS[1]))
 for _, name in ipairs(ARGV) do redis.call('HSET', KEYS[2], name, now) end
 return false

@@ -15,7 +15,7 @@
 local name, token, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local head = redis.call('GETRANGE', KEYS[2], 0, 79)
 local newest = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-redis.call('STRLEN', KEYS[3]) -- fails for another type, as the two below do
+local had_vectors = redis.call('STRLEN', KEYS[3]) > 0 -- fails for another type, as those below do
 if KEYS[4] then
   redis.call('ZCARD', KEYS[4])
   redis.call('HLEN', KEYS[5])
@@ -44,12 +44,13 @@ if ttl > 0 then
   if ARGV[5] ~= '' then redis.call('SET', KEYS[3], ARGV[5], 'PX', ARGV[3]) end
 else
   redis.call('SET', KEYS[2], record)
-  redis.call('ZREM', KEYS[1], 'e' .. name)
+  local never_expired = is_ours and tonumber(string.sub(head, 34, 48)) == 0
+  if not never_expired then redis.call('ZREM', KEYS[1], 'e' .. name) end
   if ARGV[5] ~= '' then redis.call('SET', KEYS[3], ARGV[5]) end
 end
 if KEYS[4] then
   redis.call('ZADD', KEYS[4], 0, ARGV[7])
-  redis.call('HSET', KEYS[5], ARGV[7], whole(clock(KEYS[4])))
+  redis.call('HSET', KEYS[5], ARGV[7], ARGV[6])
 end
-if ARGV[5] == '' then redis.call('DEL', KEYS[3]) end
+if had_vectors and ARGV[5] == '' then redis.call('DEL', KEYS[3]) end
 return 1
