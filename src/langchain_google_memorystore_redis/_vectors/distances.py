@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from langchain_google_memorystore_redis._vectors.packing import Matrix
 
-_LEAST_LENGTHS = 1e-15
-"""Product of two lengths whose squares are far from the least float32."""
+_LEAST_SQUARE = 1e-20
+"""Square of a length that is far from the least float32."""
 
 DISTANCES = ("COSINE", "L2", "IP")
 """Distances that an index can have."""
@@ -40,11 +40,12 @@ def cosines(query: Matrix, matrix: Matrix) -> npt.NDArray[np.float64]:
 
     In single precision, 20 times faster than `distances_to`, unless a vector is too short for it.
     """
-    lengths = np.sqrt(np.einsum("ij,ij->i", matrix, matrix)) * np.sqrt(query @ query)
-    if not (lengths > _LEAST_LENGTHS).all():
-        return 1.0 - distances_to(query, matrix, "COSINE")
-    found: npt.NDArray[np.float64] = np.clip((matrix @ query) / lengths, -1, 1).astype(np.float64)
-    return found
+    squares, square = np.einsum("ij,ij->i", matrix, matrix), query @ query
+    if min(square, squares.min()) > _LEAST_SQUARE:
+        found = (matrix @ query) / (np.sqrt(squares) * np.sqrt(square))
+    else:
+        found = 1.0 - distances_to(query, matrix, "COSINE")
+    return cast("npt.NDArray[np.float64]", np.clip(found, -1, 1).astype(np.float64))
 
 
 def directions(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
