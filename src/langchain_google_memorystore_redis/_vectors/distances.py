@@ -42,7 +42,9 @@ def cosines(query: Matrix, matrix: Matrix) -> npt.NDArray[np.float64]:
     """
     squares, square = np.einsum("ij,ij->i", matrix, matrix), query @ query
     if min(square, squares.min()) > _LEAST_SQUARE:
-        found = (matrix @ query) / (np.sqrt(squares) * np.sqrt(square))
+        # Not a product of BLAS, whose threads wait for each other where cores are busy.
+        products = np.einsum("ij,j->i", matrix, query)
+        found = products / (np.sqrt(squares) * np.sqrt(square))
     else:
         found = 1.0 - distances_to(query, matrix, "COSINE")
     return cast("npt.NDArray[np.float64]", np.clip(found, -1, 1).astype(np.float64))
