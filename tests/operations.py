@@ -272,25 +272,28 @@ def _of_half(name: str, call: Step, evicts: int) -> Operation:
 
 
 async def _answer(wings: Wings, id_: str) -> None:
-    await wings.answers("update", id_, MODEL, ANSWER)
+    await wings.answers("update", wings.prefix + id_, MODEL, ANSWER)
 
 
 async def _new_answer(wings: Wings, id_: str) -> None:
-    await wings.answers("update", id_, MODEL, [*ANSWER, *ANSWER])
+    await wings.answers("update", wings.prefix + id_, MODEL, [*ANSWER, *ANSWER])
 
 
 async def _find_answer(wings: Wings, id_: str) -> None:
-    assert await wings.answers("lookup", id_, MODEL) == ANSWER
+    assert await _found_answer(wings, id_) == ANSWER
+
+
+async def _found_answer(wings: Wings, id_: str) -> Any:
+    return await wings.answers("lookup", wings.prefix + id_, MODEL)
 
 
 def _of_answer(name: str, prepare: Step, call: Step) -> Operation:
-    return Operation(
-        name, prepare, call, lambda wings, id_: wings.answers("lookup", id_, MODEL), _keys_of_answer
-    )
+    return Operation(name, prepare, call, _found_answer, _keys_of_answer)
 
 
 def _keys_of_answer(prefix: str, id_: str) -> tuple[str, ...]:
-    return tuple(key.decode() for key in CacheKeys(prefix).of_entry((id_, MODEL)))
+    """Return the keys of an answer, whose prompt holds the prefix: no slot moves often."""
+    return tuple(key.decode() for key in CacheKeys(prefix).of_entry((prefix + id_, MODEL)))
 
 
 def _keys_of_item(prefix: str, id_: str) -> tuple[str, ...]:

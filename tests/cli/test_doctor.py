@@ -37,7 +37,8 @@ def test_doctor_finds_a_server_of_the_tests_to_work(shell: Shell) -> None:
     for check in ("server", "modules", "scripts", "messages", "sessions", "eviction"):
         assert found[check]["level"] == "green"
     assert found["replicas"]["level"] == "yellow"
-    assert found["sessions"]["detail"].startswith("1 session found")
+    # More, if the keys that other tests left are more than it looks through.
+    assert re.match("1 session (or more )?found", found["sessions"]["detail"])
     assert len(shell("list").stdout.splitlines()) == 1
     lines = [line.split("\t")[:2] for line in shell("doctor").stdout.splitlines()]
     assert lines[1:3] == [["green", "server"], ["green", "modules"]]

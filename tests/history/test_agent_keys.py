@@ -110,11 +110,11 @@ async def test_a_key_is_checked_before_the_model_is_asked(chat: Chat, key: Any, 
 
 
 async def test_a_turn_with_a_key_costs_one_read_and_one_append(
-    impatient: Chat, proxy: Proxy
+    impatient: Chat, agent_proxy: Proxy
 ) -> None:
     agent = agent_with(impatient)
     await impatient.run(agent, {"messages": "echo before"}, key="task 1")
-    with proxy.counting() as count:
+    with agent_proxy.counting() as count:
         await impatient.run(agent, {"messages": "echo now"}, key="task 2")
     assert count.commands == ["LRANGE", "EVALSHA"]
 
@@ -122,10 +122,10 @@ async def test_a_turn_with_a_key_costs_one_read_and_one_append(
 @pytest.mark.parametrize("saves", [False, True])
 @pytest.mark.parametrize("fault", [DROP_REPLY, CUT_BEFORE])
 async def test_an_append_that_raised_is_stored_once_by_another_process(
-    impatient: Chat, proxy: Proxy, servers: Servers, fault: Any, saves: bool
+    impatient: Chat, agent_proxy: Proxy, servers: Servers, fault: Any, saves: bool
 ) -> None:
     saver, text = InMemorySaver() if saves else None, {"messages": "echo it"}
-    proxy.inject(fault, on="EVALSHA")
+    agent_proxy.inject(fault, on="EVALSHA")
     with pytest.raises(LOST):
         await impatient.run(agent_with(impatient, saver=saver), text, key="task 1")
     target = Target("valkey-9.1")

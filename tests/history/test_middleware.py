@@ -67,10 +67,10 @@ async def _echo(chat: Chat, agent: Any, number: int, turn: int) -> None:
     assert transcript(said) == expected(*(f"echo {number} {each}" for each in range(turn + 1)))
 
 
-async def test_a_turn_costs_one_read_and_one_append(impatient: Chat, proxy: Proxy) -> None:
+async def test_a_turn_costs_one_read_and_one_append(impatient: Chat, agent_proxy: Proxy) -> None:
     agent = impatient.agent()
     await impatient.run(agent, asked("echo before", 0))
-    with proxy.counting() as count:
+    with agent_proxy.counting() as count:
         await impatient.run(agent, asked("echo now", 1))
     assert count.commands == ["LRANGE", "EVALSHA"]
     assert await impatient.stored() == expected("echo before", "echo now")
@@ -233,12 +233,12 @@ async def test_a_run_that_raises_stores_nothing(chat: Chat, name: str, error: An
 
 @pytest.mark.parametrize(("fault", "stored"), [(DROP_REPLY, True), (CUT_BEFORE, False)])
 async def test_an_append_that_raised_is_stored_once_when_the_run_goes_on(
-    impatient: Chat, proxy: Proxy, fault: Any, stored: bool
+    impatient: Chat, agent_proxy: Proxy, fault: Any, stored: bool
 ) -> None:
     saver = InMemorySaver()
     await impatient.run(impatient.agent(saver), asked("echo before", 0))
     for given in (asked("echo now", 1), None):
-        proxy.inject(fault, on="EVALSHA")
+        agent_proxy.inject(fault, on="EVALSHA")
         with pytest.raises(LOST):
             await impatient.run(impatient.agent(saver), given)
         now = ["echo now"] if stored else []
@@ -248,11 +248,11 @@ async def test_an_append_that_raised_is_stored_once_when_the_run_goes_on(
 
 
 async def test_an_append_is_stored_once_however_much_others_wrote_before_the_run_goes_on(
-    impatient: Chat, proxy: Proxy
+    impatient: Chat, agent_proxy: Proxy
 ) -> None:
     saver = InMemorySaver()
     await impatient.run(impatient.agent(saver), asked("echo before", 0))
-    proxy.inject(DROP_REPLY, on="EVALSHA")
+    agent_proxy.inject(DROP_REPLY, on="EVALSHA")
     with pytest.raises(LOST):
         await impatient.run(impatient.agent(saver), asked("echo now", 1))
     others = [AIMessage(str(number)) for number in range(200)]
@@ -268,7 +268,7 @@ async def test_an_append_is_stored_once_however_much_others_wrote_before_the_run
 
 @pytest.mark.parametrize(("fault", "calls"), [(DROP_REPLY, 2), (CUT_BEFORE, 4)])
 async def test_a_turn_that_was_stored_is_not_taken_again(
-    impatient: Chat, proxy: Proxy, fault: Any, calls: int
+    impatient: Chat, agent_proxy: Proxy, fault: Any, calls: int
 ) -> None:
     called = []
 
@@ -277,7 +277,7 @@ async def test_a_turn_that_was_stored_is_not_taken_again(
         return []
 
     agent, question = impatient.agent(None, Before(count)), {"messages": [HumanMessage("echo it")]}
-    proxy.inject(fault, on="EVALSHA")
+    agent_proxy.inject(fault, on="EVALSHA")
     with pytest.raises(LOST):
         await impatient.run(agent, question)
     said = await impatient.run(agent, question)
@@ -286,10 +286,10 @@ async def test_a_turn_that_was_stored_is_not_taken_again(
 
 
 async def test_no_turn_is_lost_or_doubled_by_a_faulty_network(
-    impatient: Chat, proxy: Proxy
+    impatient: Chat, agent_proxy: Proxy
 ) -> None:
     agent, raised = impatient.agent(), 0
-    proxy.chaos(0.2, 6, (CUT_BEFORE, CUT_DURING, DROP_REPLY))
+    agent_proxy.chaos(0.2, 6, (CUT_BEFORE, CUT_DURING, DROP_REPLY))
     for turn in range(40):
         question = asked(f"echo {turn}", turn)
         while True:
@@ -298,7 +298,7 @@ async def test_no_turn_is_lost_or_doubled_by_a_faulty_network(
                 break
             except LOST:
                 raised += 1
-    proxy.calm()
+    agent_proxy.calm()
     assert raised > 5
     assert await impatient.stored() == expected(*(f"echo {turn}" for turn in range(40)))
 

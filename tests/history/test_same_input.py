@@ -223,13 +223,13 @@ async def test_one_message_object_can_be_asked_any_number_of_times(
 
 @pytest.mark.parametrize(("fault", "calls"), [(DROP_REPLY, 4), (CUT_BEFORE, 6)])
 async def test_a_second_turn_that_raised_is_stored_once(
-    impatient: Chat, proxy: Proxy, fault: Any, calls: int
+    impatient: Chat, agent_proxy: Proxy, fault: Any, calls: int
 ) -> None:
     model = Counting(calls=[])
     agent = agent_with(impatient, model)
     question = HumanMessage("echo it")
     await impatient.run(agent, {"messages": [question]})
-    proxy.inject(fault, on="EVALSHA")
+    agent_proxy.inject(fault, on="EVALSHA")
     with pytest.raises(LOST):
         await impatient.run(agent, {"messages": [question]})
     said = await impatient.run(agent, {"messages": [question]})
@@ -259,7 +259,7 @@ async def test_input_that_replaced_an_older_message_is_refused(chat: Chat, kind:
 @SAVERS
 @pytest.mark.parametrize("fault", [DROP_REPLY, CUT_BEFORE])
 async def test_an_append_that_raised_is_stored_once_when_a_thread_is_asked_again(
-    impatient: Chat, proxy: Proxy, servers: Servers, kind: str, fault: Any
+    impatient: Chat, agent_proxy: Proxy, servers: Servers, kind: str, fault: Any
 ) -> None:
     model = Counting(calls=[])
     saver: Any = InMemorySaver()
@@ -268,7 +268,7 @@ async def test_an_append_that_raised_is_stored_once_when_a_thread_is_asked_again
         saver = MemorystoreSaver(client, key_prefix=f"{impatient.prefix}checkpoint:")
     agent, question = agent_with(impatient, model, saver), HumanMessage("echo it")
     for _ in range(2):
-        proxy.inject(fault, on="EVALSHA")
+        agent_proxy.inject(fault, on="EVALSHA")
         with pytest.raises(LOST):
             await impatient.run(agent, {"messages": [question]})
         if fault is DROP_REPLY:
@@ -336,11 +336,11 @@ async def test_a_question_that_waits_for_a_human_can_be_asked_again(chat: Chat, 
 
 
 async def test_a_run_that_began_without_the_middleware_is_stored_once(
-    impatient: Chat, proxy: Proxy
+    impatient: Chat, agent_proxy: Proxy
 ) -> None:
     saver = InMemorySaver()
     await impatient.run(agent_of(saver), asked("confirm it", 0))
-    proxy.inject(DROP_REPLY, on="EVALSHA")
+    agent_proxy.inject(DROP_REPLY, on="EVALSHA")
     with pytest.raises(LOST):
         await impatient.run(impatient.agent(saver), Command(resume="yes"))
     await impatient.run(impatient.agent(saver), None)

@@ -83,16 +83,16 @@ async def chat(
 
 
 @pytest.fixture
-def proxy(servers: Servers, proxy_to: ProxyTo) -> Proxy:
+def agent_proxy(servers: Servers, proxy_to: ProxyTo) -> Proxy:
     return proxy_to(servers.standalone("valkey-9.1").port)
 
 
 @pytest.fixture(params=WAYS)
 async def impatient(
-    request: pytest.FixtureRequest, proxy: Proxy, prefix: str
+    request: pytest.FixtureRequest, agent_proxy: Proxy, prefix: str
 ) -> AsyncIterator[Chat]:
     """Behind a faulty network, with a client that never tries again by itself."""
     retry = NO_RETRY if request.param == "sync" else NO_RETRY_ASYNC
     target = Target("valkey-9.1")
-    async for made in opened(request.param, target, proxy.port, prefix, retry=retry):
+    async for made in opened(request.param, target, agent_proxy.port, prefix, retry=retry):
         yield made
