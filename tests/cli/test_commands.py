@@ -264,9 +264,10 @@ def test_delete_forgets_the_threads_of_a_user_too(shell: Shell) -> None:
     shell.history("user-4:s").add_user_message("x")
     options = ("--id-prefix", "user-4:", "--threads-prefix", threads)
     done = shell("delete", *options, "--dry-run")
-    assert done.stderr.startswith("Would delete 1 session (1 message) and 2 threads.\n")
+    expected = "Would delete 1 session (1 message) and 2 threads.\n"
+    assert done.stderr.startswith(expected)
     done = shell("delete", *options, "--yes", "--json")
-    assert rows(done) == [{"deleted": 1, "threads": 2, "refused": 0}]
+    assert rows(done) == [{"deleted": 1, "threads": 2, "items": 0, "refused": 0}]
     left = {unquote(name) for name in users[2:]}
     keys = list(shell.client.scan_iter(f"{threads}*"))
     assert {unquote(text(key).partition("{")[2].partition("}")[0]) for key in keys} == left

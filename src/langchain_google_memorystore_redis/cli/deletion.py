@@ -25,20 +25,22 @@ def delete(
     *,
     id_prefix: Annotated[
         str | None,
-        typer.Option(help="Delete all sessions and threads whose id starts with this."),
+        typer.Option(help="Delete all sessions, threads and items whose id starts with this."),
     ] = None,
     old_id_prefix: Annotated[str | None, typer.Option("--prefix", hidden=True)] = None,
     threads_prefix: Annotated[
         str, typer.Option(help="Key prefix of the threads of checkpoints.")
     ] = "checkpoint:",
+    store_prefix: Annotated[str, typer.Option(help="Key prefix of the store's items.")] = "store:",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Delete sessions by id, or all that belongs to an id prefix.
 
-    `--id-prefix` finds sessions and threads of checkpoints. Asks for confirmation and prints how
-    many were deleted. Caches are not searched: see `clear-cache`.
+    `--id-prefix` finds sessions, threads of checkpoints, and items of the store by the first label
+    of their namespace. Asks for confirmation and prints how many were deleted. Caches are not
+    searched: see `clear-cache`.
     """
     from langchain_google_memorystore_redis.cli import output
 
@@ -49,7 +51,8 @@ def delete(
     if bool(session_ids) == bool(begin):
         raise typer.BadParameter("name sessions, or pass an --id-prefix that is not empty")
     if begin:
-        _delete_by_prefix(server, begin, threads_prefix, dry_run=dry_run, yes=yes, as_json=as_json)
+        prefixes = (server.prefix, threads_prefix, store_prefix)
+        _delete_by_prefix(server, begin, prefixes, dry_run=dry_run, yes=yes, as_json=as_json)
     else:
         _delete_sessions(server, session_ids or [], dry_run, yes, as_json)
 
@@ -71,20 +74,27 @@ def _delete_sessions(server: Server, ids: list[str], dry_run: bool, yes: bool, j
 
 
 def _delete_by_prefix(
-    server: Server, begin: str, threads_prefix: str, *, dry_run: bool, yes: bool, as_json: bool
+    server: Server,
+    begin: str,
+    key_prefixes: tuple[str, str, str],
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     from langchain_google_memorystore_redis.cli import output
     from langchain_google_memorystore_redis.cli.forgetting import Belongings
 
     with server.client() as client:
-        belongings = Belongings(client, begin, server.prefix, threads_prefix)
+        belongings = Belongings(client, begin, *key_prefixes)
         found = belongings.count()
         if found and not dry_run:
             _confirm(f"Delete {found} whose id starts with {begin!r}?", yes)
         done = found if dry_run else belongings.delete(found)
     if as_json:
         fields = {"would_delete" if dry_run else "deleted": done.sessions}
-        output.print_json({**fields, "threads": done.threads, "refused": done.refused})
+        fields |= {"threads": done.threads, "items": done.items, "refused": done.refused}
+        output.print_json(fields)
     skipped = f" Skipped {format_count(done.refused, 'key')} of another kind." * bool(done.refused)
     output.say(f"{'Would delete' if dry_run else 'Deleted'} {done}.{skipped}")
     output.say("Caches were not searched: clear-cache clears them as a whole.", "dim")
