@@ -32,6 +32,7 @@ if find_spec("langgraph") is None:
         "tests/history/test_inexact.py",
         "tests/operations.py",
         "tests/redis/test_sharing.py",
+        "tests/plugins/agents.py",
         "tests/soak/agents.py",
         "tests/test_architecture.py",
         "tests/test_public.py",

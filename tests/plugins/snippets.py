@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -103,7 +104,7 @@ def _names_of_docstrings(
             store = MemorystoreVectorStore(client, name, embedding, fields={"lang": "tag"})
             doctest_namespace.update(store=store)
         if "._cache" in request.node.name:
-            doctest_namespace.update(_caches(client, f"docs:{request.node.name}:"))
+            doctest_namespace.update(_caches(client, f"docs-cache:{request.node.name}:"))
         history = MemorystoreChatMessageHistory(client, f"docs:{request.node.name}")
         history.add_user_message("hi")
         doctest_namespace.update(client=client, history=history, url=url)
@@ -124,7 +125,7 @@ def _blocks(document: Document) -> Iterator[Region]:
     """Blocks of Python; those with agents only where there is LangGraph (see conftest.py)."""
     has_agents = find_spec("langgraph") is not None
     for region in PythonCodeBlockParser()(document):
-        if has_agents or "langchain.agents" not in region.parsed:
+        if has_agents or not re.search(r"langchain\.agents|MemorystoreStore", region.parsed):
             yield region
 
 
