@@ -15,7 +15,6 @@ from langchain_google_memorystore_redis._store.requests import Put
 from tests.checkpoint.savers import Pair
 from tests.faults import CUT_AFTER_PARTIAL_REPLY, CUT_BEFORE, DROP_REPLY, ClusterProxy, Proxy
 from tests.plugins.clients import Target
-from tests.plugins.faults import ProxyBefore
 from tests.store.stores import DoorStore, StoreDoor, keys, store_door
 from tests.store.test_semantics import index
 
@@ -34,11 +33,6 @@ def pair(request: pytest.FixtureRequest) -> Pair:
     """Fewer targets: each proxy takes its time."""
     chosen: Pair = request.param
     return chosen
-
-
-@pytest.fixture
-def proxy(target: Target, proxy_before: ProxyBefore) -> Proxy | ClusterProxy:
-    return proxy_before(target)
 
 
 @pytest.fixture

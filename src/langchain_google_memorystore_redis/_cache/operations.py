@@ -14,7 +14,14 @@ from datetime import timedelta
 from langchain_google_memorystore_redis._cache.keys import CacheKeys
 from langchain_google_memorystore_redis._cache.outages import OnOutage, Outages
 from langchain_google_memorystore_redis._redis.arguments import ttl_milliseconds
-from langchain_google_memorystore_redis._redis.op import FanOut, Flow, Op, as_it_is, ignore_reply
+from langchain_google_memorystore_redis._redis.op import (
+    FanOut,
+    Flow,
+    Op,
+    as_it_is,
+    ignore_reply,
+    raised,
+)
 from langchain_google_memorystore_redis._redis.scripts import Script
 
 _LOOKUP = Script(__package__, "lookup")
@@ -59,6 +66,5 @@ class CacheOps:
             for keys in self.keys.of_generations(namespaces)
             if keys
         ]
-        for answer in (yield FanOut(deletions)) if deletions else ():
-            if isinstance(answer, Exception):
-                raise answer
+        if deletions:
+            raised((yield FanOut(deletions)))

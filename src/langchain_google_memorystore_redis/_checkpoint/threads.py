@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from langchain_google_memorystore_redis._checkpoint.changes import delete_thread
 from langchain_google_memorystore_redis._checkpoint.keys import thread_keys, thread_prefix
-from langchain_google_memorystore_redis._redis.op import FanOut, Flow
+from langchain_google_memorystore_redis._redis.op import FanOut, Flow, raised
 from langchain_google_memorystore_redis._redis.scan import ScanCursor, scan_page
 
 Page = tuple[list[str], ScanCursor | None]
@@ -34,7 +34,6 @@ def delete_threads(key_prefix: str, id_prefix: str, cursor: ScanCursor) -> Flow[
     """Delete a page of the threads whose ids begin with `id_prefix`. Two round trips."""
     ids, following = yield from list_threads(key_prefix, id_prefix, cursor)
     deletions = [delete_thread(thread_keys(key_prefix, thread_id)) for thread_id in ids]
-    for answer in (yield FanOut(deletions)) if deletions else ():
-        if isinstance(answer, Exception):
-            raise answer
+    if deletions:
+        raised((yield FanOut(deletions)))
     return ids, following

@@ -15,6 +15,7 @@ from typing import Any
 from langchain_core.documents import Document
 
 from langchain_google_memorystore_redis._filters.predicate import is_number
+from langchain_google_memorystore_redis._redis.arguments import is_unicode
 from langchain_google_memorystore_redis.errors import InvalidDocumentError
 
 _JSON_BEGINS = frozenset(' \t\n\r"[{-0123456789tfnNI')
@@ -118,7 +119,7 @@ class RowCodec:
 
 def encode_value(value: Any) -> str:
     """Return the text under which a value is stored."""
-    if isinstance(value, str) and decode_text(value) is value and _is_unicode(value):
+    if isinstance(value, str) and decode_text(value) is value and is_unicode(value):
         return value
     return json.dumps(value)
 
@@ -164,11 +165,3 @@ def is_finite(value: Any) -> bool:
         return is_number(value) and math.isfinite(value)
     except OverflowError:
         return False
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

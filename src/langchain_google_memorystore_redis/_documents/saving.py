@@ -13,10 +13,10 @@ from langchain_core.documents import Document
 
 from langchain_google_memorystore_redis._documents.drafts import Draft, draft_documents
 from langchain_google_memorystore_redis._documents.rows import batched
-from langchain_google_memorystore_redis._documents.stored import StoredDocuments, raised
+from langchain_google_memorystore_redis._documents.stored import StoredDocuments
 from langchain_google_memorystore_redis._documents.writing import Writing
 from langchain_google_memorystore_redis._redis.arguments import iterable_not_str
-from langchain_google_memorystore_redis._redis.op import FanOut, Flow, Op
+from langchain_google_memorystore_redis._redis.op import FanOut, Flow, Op, raised
 from langchain_google_memorystore_redis.errors import DocumentExistsError, InvalidDocumentError
 
 _ADVICE = "delete those, and save all again"

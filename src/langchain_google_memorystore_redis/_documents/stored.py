@@ -24,7 +24,7 @@ from langchain_google_memorystore_redis._documents.rows import (
 from langchain_google_memorystore_redis._filters.language import Condition, parse_filter
 from langchain_google_memorystore_redis._filters.predicate import holds
 from langchain_google_memorystore_redis._redis.arguments import iterable_not_str
-from langchain_google_memorystore_redis._redis.op import FanOut, Flow, Op
+from langchain_google_memorystore_redis._redis.op import FanOut, Flow, Op, raised
 from langchain_google_memorystore_redis._redis.scan import ScanCursor, scan_page, start_scan
 
 T = TypeVar("T")
@@ -113,11 +113,3 @@ def _unlink(keys: Iterable[bytes]) -> Flow[None]:
     ops = [Op(("UNLINK", key), bool) for key in keys]
     if ops:
         raised((yield FanOut(ops)))
-
-
-def raised(answers: Sequence[Any]) -> Sequence[Any]:
-    """Return answers; raise the first error among them."""
-    for answer in answers:
-        if isinstance(answer, Exception):
-            raise answer
-    return answers

@@ -114,6 +114,15 @@ def iterable_not_str(argument: str, values: Iterable[T]) -> Iterable[T]:
     return values
 
 
+def is_unicode(text: str) -> bool:
+    """Tell whether a text is free of lone surrogates, which UTF-8 cannot carry."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def instance_or_none(argument: str, value: T | None, cls: type[T]) -> T | None:
     """Check an instance of `cls`, or None."""
     if value is not None and not isinstance(value, cls):

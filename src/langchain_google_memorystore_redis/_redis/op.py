@@ -82,6 +82,14 @@ Flow: TypeAlias = Generator[Step, Any, T]
 """Steps of an operation that takes several round trips; returns the operation's answer."""
 
 
+def raised(answers: Sequence[Any]) -> Sequence[Any]:
+    """Return the answers of a `FanOut`; raise the first error among them."""
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
+
+
 def as_it_is(reply: Any) -> Any:
     """Return a reply, for operations that decode nothing."""
     return reply

@@ -24,7 +24,12 @@ from langgraph.store.base import (
 )
 
 from langchain_google_memorystore_redis._filters.language import parse_filter
-from langchain_google_memorystore_redis._redis.arguments import boolean, not_negative, positive
+from langchain_google_memorystore_redis._redis.arguments import (
+    boolean,
+    is_unicode,
+    not_negative,
+    positive,
+)
 from langchain_google_memorystore_redis._store.codec import StoredItem, encode_value
 from langchain_google_memorystore_redis._store.keys import Namespace
 from langchain_google_memorystore_redis._store.requests import (
@@ -131,7 +136,7 @@ def parse_namespace(namespace: Any) -> Namespace:
             problem = "cannot be empty strings"
         elif "." in label or "\0" in label:
             problem = "cannot contain periods ('.') or NUL bytes"
-        elif not _is_unicode(label):
+        elif not is_unicode(label):
             problem = "cannot contain lone surrogates, which UTF-8 cannot carry"
         else:
             continue
@@ -142,17 +147,9 @@ def parse_namespace(namespace: Any) -> Namespace:
 def _parse_key(key: Any) -> bytes:
     if not isinstance(key, str):
         raise ArgumentTypeError("key", f"must be a str, not {type(key).__name__}")
-    if not _is_unicode(key):
+    if not is_unicode(key):
         raise InvalidArgumentError("key", "holds a lone surrogate, which UTF-8 cannot carry")
     return key.encode()
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _parse_query(query: Any) -> str | None:

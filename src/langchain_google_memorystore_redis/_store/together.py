@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from langchain_google_memorystore_redis._redis.op import FanOut, Flow, Op
+from langchain_google_memorystore_redis._redis.op import FanOut, Flow, Op, raised
 
 T = TypeVar("T")
 
@@ -46,7 +46,5 @@ def _send(ops: Sequence[Op[Any]]) -> Flow[list[Any]]:
     answers: list[Any] = []
     for start in range(0, len(ops), _MAX_OPS):
         answers += yield FanOut(ops[start : start + _MAX_OPS])
-    for answer in answers:
-        if isinstance(answer, Exception):
-            raise answer
+    raised(answers)
     return answers
